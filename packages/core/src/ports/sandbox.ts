@@ -1,0 +1,139 @@
+/**
+ * A place where untrusted commands run. Docker, namespaces, or a job's own container.
+ * Contract suite: `test/contract/sandbox.ts`.
+ */
+export interface SandboxFile {
+  /** Absolute POSIX path inside the sandbox. */
+  path: string;
+  content: Uint8Array | string;
+  /** Permission bits; default 0o644. */
+  mode?: number;
+}
+
+export interface SandboxLimits {
+  memoryBytes?: number;
+  /** Processes and threads. */
+  pids?: number;
+  /** Cores; fractions allowed. */
+  cpus?: number;
+  /** Largest single file that a process may write. */
+  fileBytes?: number;
+}
+
+export interface SandboxEnvironment {
+  /** Text of the Dockerfile; its build context is `files`. Absent: the bare base. */
+  dockerfile?: string;
+  /** Build context: paths relative to the task's `environment/` folder. */
+  files: ReadonlyArray<{ path: string; content: Uint8Array; mode: number }>;
+  /** Overrides the Dockerfile's WORKDIR. Default `/app`. */
+  workdir?: string;
+  /** Overrides or adds to the Dockerfile's ENV. */
+  env: Record<string, string>;
+  /** A prebuilt image named by the task; only container sandboxes can honour it. */
+  image?: string;
+  /** Seconds allowed for building the environment. */
+  buildTimeoutSec: number;
+}
+
+export interface SandboxSpec {
+  environment: SandboxEnvironment;
+  limits: SandboxLimits;
+  /** `none`: only loopback inside; `host`: whatever this machine reaches. */
+  network: "none" | "host";
+  /** A name for logs and process listings. */
+  label: string;
+  /**
+   * Changes to lay over the environment before anything runs, as an uncompressed tar in OCI layer
+   * convention (paths relative to `/`; `.wh.NAME` deletes NAME).
+   */
+  workspace?: AsyncIterable<Uint8Array>;
+  signal?: AbortSignal;
+}
+
+export interface ExecOptions {
+  /** Default: the environment's WORKDIR. */
+  cwd?: string;
+  /** Added to the environment's variables. */
+  env?: Record<string, string>;
+  /** Kills the whole process tree when it runs out. Default: no limit. */
+  timeoutMs?: number;
+  stdin?: string | Uint8Array;
+  /** Bytes of stdout and of stderr kept, first and last halves; the rest is dropped. Default 1 MiB. */
+  maxOutputBytes?: number;
+  signal?: AbortSignal;
+}
+
+export interface ExecResult {
+  /** 128 + signal number when killed by a signal. */
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+  timedOut: boolean;
+  /** True when some output was dropped. */
+  truncated: boolean;
+  durationMs: number;
+}
+
+/** A process that stays: for interpreters and servers that speak over pipes. */
+export interface SandboxProcess {
+  write(data: string | Uint8Array): Promise<void>;
+  /** Standard output as it comes. */
+  stdout: AsyncIterable<Uint8Array>;
+  exited: Promise<number>;
+  kill(): void;
+}
+
+/** How this sandbox isolates; kept in every attempt's record. */
+export interface SandboxDescription {
+  sandbox: string;
+  /** What the file system starts from: `host`, or an image reference. */
+  base: string;
+  /** Which mechanisms are in force, for example `userns pivot_root overlay cgroup-v1`. */
+  isolation: string[];
+  network: "none" | "host";
+  /** Hash of the built environment. */
+  environment: string;
+}
+
+export interface Sandbox {
+  readonly description: SandboxDescription;
+  /** Where commands run by default. */
+  readonly workdir: string;
+  /** Runs `command` (an argv, no shell) to its end. Rejects only when the sandbox itself fails. */
+  exec(command: readonly string[], options?: ExecOptions): Promise<ExecResult>;
+  start(command: readonly string[], options?: Pick<ExecOptions, "cwd" | "env">): Promise<SandboxProcess>;
+  writeFiles(files: Iterable<SandboxFile> | AsyncIterable<SandboxFile>): Promise<void>;
+  /**
+   * The file's content, `undefined` when absent.
+   * @throws TracemillError `invalid-input` when it is a directory or other non-file, or larger than `maxBytes`.
+   */
+  readFile(path: string, options?: { maxBytes?: number }): Promise<Uint8Array | undefined>;
+  /** Removes files or whole folders; silent when absent. */
+  remove(paths: readonly string[]): Promise<void>;
+  /**
+   * Everything that differs from the environment, as an uncompressed tar in OCI layer convention, sorted by
+   * path, with mtime 0 and owner 0. `exclude`: absolute path prefixes to leave out.
+   */
+  diff(options?: { exclude?: readonly string[] }): AsyncIterable<Uint8Array>;
+  /** Ends every process and deletes what is on disk. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+export interface DoctorCheck {
+  name: string;
+  status: "ok" | "missing" | "warning";
+  /** What was found. */
+  detail: string;
+  /** What to do about it. */
+  remedy?: string;
+}
+
+export interface SandboxProvider {
+  readonly name: "namespace" | "docker" | "in-process";
+  /**
+   * @throws TracemillError `sandbox-unavailable` (this machine cannot), `sandbox-failed` (the build failed),
+   * `unsupported` (an instruction or setting that cannot be honoured, by name).
+   */
+  create(spec: SandboxSpec): Promise<Sandbox>;
+  doctor(): Promise<DoctorCheck[]>;
+}

@@ -1,0 +1,148 @@
+import { z } from "zod";
+import { Outcome } from "./outcome.ts";
+
+const Timestamp = z.iso.datetime();
+
+/** Names an agent and everything that changes what it does. */
+export const AgentRef = z.strictObject({
+  name: z.string().min(1),
+  /** `provider/model`; absent for agents that need none. */
+  model: z.string().optional(),
+  /** Options of the agent itself. */
+  options: z.record(z.string(), z.unknown()).optional(),
+});
+export type AgentRef = z.infer<typeof AgentRef>;
+
+/** A recorded solution kept as a reference trajectory. */
+export const ReferenceSolution = z.strictObject({
+  solutionId: z.string(),
+  /** Object key of the ATIF trajectory, `references/<sha256>.json`. */
+  trajectoryKey: z.string(),
+  agent: z.string().optional(),
+  model: z.string().optional(),
+  /** What the source claimed; absent when it had not evaluated. */
+  claim: z
+    .strictObject({
+      status: z.enum(["pending", "evaluating", "passed", "failed", "partial"]),
+      score: z.number().optional(),
+      verdict: z.string().optional(),
+    })
+    .optional(),
+});
+export type ReferenceSolution = z.infer<typeof ReferenceSolution>;
+
+/** A task as a run sees it. */
+export const TaskRef = z.strictObject({
+  /** Content hash: 64 hex digits. The archive is `tasks/<hash>.tar.zst`. */
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  kind: z.enum(["harbor", "scenario"]),
+  name: z.string(),
+  /** Tasks of one group never fall into different splits. */
+  group: z.string(),
+  /** Hash of what the sandbox is built from; trials that share it share a shard. */
+  environment: z.string(),
+  /** Where it came from: a folder, or a row of a snapshot. */
+  origin: z.discriminatedUnion("kind", [
+    z.strictObject({ kind: z.literal("folder"), path: z.string() }),
+    z.strictObject({
+      kind: z.literal("snapshot"),
+      source: z.string(),
+      snapshotId: z.string(),
+      taskId: z.string(),
+    }),
+  ]),
+  hasSolution: z.boolean(),
+  /** How a result is decided: the task's own tests, an expected answer, or nothing. */
+  decidedBy: z.enum(["tests", "answer", "none"]),
+  /** Tools that the task offers a model, by name. */
+  tools: z.array(z.string()),
+  references: z.array(ReferenceSolution),
+});
+export type TaskRef = z.infer<typeof TaskRef>;
+
+/** One agent on one task, once. `attempts: 3` in a spec makes three trials; a retry makes another attempt. */
+export const Trial = z.strictObject({
+  trialId: z.string(),
+  task: TaskRef.omit({ references: true }),
+  agent: AgentRef,
+  /** 0-based, below the spec's `attempts`. */
+  sample: z.number().int().min(0),
+  /** Which recorded solution is played, for agents that play one. */
+  reference: ReferenceSolution.optional(),
+});
+export type Trial = z.infer<typeof Trial>;
+
+export const Usage = z.strictObject({
+  /** Includes cached tokens. */
+  promptTokens: z.number().int().min(0),
+  completionTokens: z.number().int().min(0),
+  cachedTokens: z.number().int().min(0),
+  /** US dollars; absent when no price is known. */
+  costUsd: z.number().min(0).optional(),
+});
+export type Usage = z.infer<typeof Usage>;
+
+/** Who holds a trial, and until when. */
+export const Lease = z.strictObject({
+  owner: z.string(),
+  /** Milliseconds since the epoch. */
+  until: z.number().int(),
+});
+export type Lease = z.infer<typeof Lease>;
+
+/** How the agent's part ended, before anything was verified. */
+export const AgentEnd = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("completed") }),
+  z.strictObject({
+    kind: z.literal("agent-failed"),
+    failure: z.enum(["timeout", "context-limit", "output-limit", "refusal", "error"]),
+    reason: z.string().min(1),
+  }),
+]);
+export type AgentEnd = z.infer<typeof AgentEnd>;
+
+/** One line of a trial's history in the record store; the whole story is in the object store. */
+export const AttemptSummary = z.strictObject({
+  /** 1-based. */
+  attempt: z.number().int().min(1),
+  startedAt: Timestamp,
+  endedAt: Timestamp,
+  outcome: Outcome,
+  usage: Usage.optional(),
+  /** What decided the reward: the tests in a fresh sandbox, a compared answer, or the source's unchecked claim. */
+  decidedBy: z.enum(["tests", "answer", "claim", "none"]),
+});
+export type AttemptSummary = z.infer<typeof AttemptSummary>;
+
+const base = {
+  schemaVersion: z.literal(1),
+  trialId: z.string(),
+  /** Ended attempts, oldest first. */
+  attempts: z.array(AttemptSummary),
+};
+
+/** A trial's row in the record store. A trial that nobody has begun has no row. */
+export const TrialRecord = z.discriminatedUnion("status", [
+  /** An agent is at work, or was when its process died. */
+  z.strictObject({
+    ...base,
+    status: z.literal("tracing"),
+    attempt: z.number().int().min(1),
+    startedAt: Timestamp,
+    lease: Lease,
+  }),
+  /** The agent is done and its workspace stored; verification may be under way under `lease`. */
+  z.strictObject({
+    ...base,
+    status: z.literal("traced"),
+    attempt: z.number().int().min(1),
+    startedAt: Timestamp,
+    agentEnd: AgentEnd,
+    usage: Usage.optional(),
+    lease: Lease.optional(),
+  }),
+  /** Between attempts: the last one ended without a valid outcome and the policy grants another. */
+  z.strictObject({ ...base, status: z.literal("waiting") }),
+  z.strictObject({ ...base, status: z.literal("ended"), endedAt: Timestamp }),
+]);
+export type TrialRecord = z.infer<typeof TrialRecord>;
