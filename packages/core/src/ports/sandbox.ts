@@ -42,11 +42,6 @@ export interface SandboxSpec {
   network: "none" | "host";
   /** A name for logs and process listings. */
   label: string;
-  /**
-   * Changes to lay over the environment before anything runs, as an uncompressed tar in OCI layer
-   * convention (paths relative to `/`; `.wh.NAME` deletes NAME).
-   */
-  workspace?: AsyncIterable<Uint8Array>;
   signal?: AbortSignal;
 }
 
@@ -115,6 +110,13 @@ export interface Sandbox {
    * path, with mtime 0 and owner 0. `exclude`: absolute path prefixes to leave out.
    */
   diff(options?: { exclude?: readonly string[] }): AsyncIterable<Uint8Array>;
+  /**
+   * Lays a tar in OCI layer convention (paths relative to `/`; `.wh.NAME` deletes NAME) over the sandbox.
+   * @throws TracemillError `invalid-archive` for an entry that would leave the sandbox.
+   */
+  applyWorkspace(tar: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Whether the environment, before any change in this sandbox, holds something at this absolute path. */
+  baseHas(path: string): Promise<boolean>;
   /** Ends every process and deletes what is on disk. Safe to call twice. */
   close(): Promise<void>;
 }

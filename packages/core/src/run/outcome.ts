@@ -57,6 +57,6 @@ export function isRetryable(outcome: Outcome): boolean {
 export function rewardOf(outcome: Outcome): number | undefined {
   if (!isValid(outcome)) return undefined;
   const values = Object.values(outcome.rewards);
-  if (outcome.rewards["reward"] !== undefined) return outcome.rewards["reward"];
+  if (outcome.rewards.reward !== undefined) return outcome.rewards.reward;
   return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
