@@ -6,6 +6,9 @@ export const objectKeys = {
     `raw/${source}/${snapshotId}/part-${String(part).padStart(5, "0")}.jsonl.zst`,
   snapshotRejects: (source: string, snapshotId: string, part: number): string =>
     `raw/${source}/${snapshotId}/rejects-${String(part).padStart(5, "0")}.jsonl.zst`,
+  /** What a part holds and which tasks were seen while it filled; gone once the manifest is written. */
+  snapshotCheckpoint: (source: string, snapshotId: string, part: number): string =>
+    `raw/${source}/${snapshotId}/checkpoint-${String(part).padStart(5, "0")}.json`,
   snapshotManifest: (source: string, snapshotId: string): string =>
     `raw/${source}/${snapshotId}/manifest.json`,
   /** The tasks that one snapshot was turned into. */
@@ -17,8 +20,17 @@ export const objectKeys = {
   reference: (hash: string): string => `references/${hash}.json`,
   run: (runId: string): string => `runs/${runId}/`,
   runSpec: (runId: string): string => `runs/${runId}/spec.json`,
+  /** The tasks of a run, one `TaskRef` a line. */
+  runTasks: (runId: string): string => `runs/${runId}/plan/tasks.jsonl.zst`,
+  /** The plan's counts and its list of shards. */
   runShards: (runId: string): string => `runs/${runId}/plan/shards.json`,
-  runTrials: (runId: string): string => `runs/${runId}/plan/trials.jsonl.zst`,
+  /** The trials of one shard, one `Trial` a line. */
+  runShard: (runId: string, shardId: string): string => `runs/${runId}/plan/${shardId}.jsonl.zst`,
+  /** Pairs of task and agent that the plan left out, with the reason. */
+  runExcluded: (runId: string): string => `runs/${runId}/plan/excluded.jsonl.zst`,
+  /** The results table: one row a trial. */
+  runResults: (runId: string): string => `runs/${runId}/results.csv`,
+  runSummary: (runId: string): string => `runs/${runId}/summary.json`,
   attempt: (
     runId: string,
     trialId: string,

@@ -1,17 +1,8 @@
 import { z } from "zod";
 import { Outcome, OutcomeKind } from "./outcome.ts";
-import { AgentEnd, Trial, Usage } from "./trial.ts";
+import { AgentEnd, SandboxDescription, Timings, Trial, Usage } from "./trial.ts";
 
 const Timestamp = z.iso.datetime();
-
-/** How an attempt's sandbox isolated it. */
-export const SandboxDescription = z.strictObject({
-  sandbox: z.string(),
-  base: z.string(),
-  isolation: z.array(z.string()),
-  network: z.enum(["none", "host"]),
-  environment: z.string(),
-});
 
 /** Where live observations differed from the recorded ones. */
 export const ReplayReport = z.strictObject({
@@ -64,12 +55,7 @@ export const AttemptResult = z.strictObject({
   /** Absent when the attempt ended before its agent did. */
   agentEnd: AgentEnd.optional(),
   usage: Usage.optional(),
-  /** Milliseconds. */
-  timings: z.strictObject({
-    environmentMs: z.number(),
-    agentMs: z.number(),
-    verifierMs: z.number(),
-  }),
+  timings: Timings,
   sandbox: SandboxDescription.optional(),
   verifications: z.array(Verification),
   replay: ReplayReport.optional(),

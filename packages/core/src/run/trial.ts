@@ -31,6 +31,18 @@ export const ReferenceSolution = z.strictObject({
 });
 export type ReferenceSolution = z.infer<typeof ReferenceSolution>;
 
+/** Demands of a task beyond a Linux file system, a shell, and network or none. */
+export const TaskNeed = z.enum([
+  "image",
+  "gpu",
+  "network-allowlist",
+  "windows",
+  "multi-step",
+  "mcp-server",
+  "compose",
+]);
+export type TaskNeed = z.infer<typeof TaskNeed>;
+
 /** A task as a run sees it. */
 export const TaskRef = z.strictObject({
   /** Content hash: 64 hex digits. The archive is `tasks/<hash>.tar.zst`. */
@@ -56,6 +68,8 @@ export const TaskRef = z.strictObject({
   decidedBy: z.enum(["tests", "answer", "none"]),
   /** Tools that the task offers a model, by name. */
   tools: z.array(z.string()),
+  /** What the task asks for that not every sandbox has; a plan leaves it out where it cannot be honoured. */
+  needs: z.array(TaskNeed).default([]),
   references: z.array(ReferenceSolution),
 });
 export type TaskRef = z.infer<typeof TaskRef>;
@@ -90,6 +104,15 @@ export const Lease = z.strictObject({
 });
 export type Lease = z.infer<typeof Lease>;
 
+/** How an attempt's sandbox isolated it. */
+export const SandboxDescription = z.strictObject({
+  sandbox: z.string(),
+  base: z.string(),
+  isolation: z.array(z.string()),
+  network: z.enum(["none", "host"]),
+  environment: z.string(),
+});
+
 /** How the agent's part ended, before anything was verified. */
 export const AgentEnd = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("completed") }),
@@ -114,6 +137,30 @@ export const AttemptSummary = z.strictObject({
 });
 export type AttemptSummary = z.infer<typeof AttemptSummary>;
 
+/** Milliseconds. */
+export const Timings = z.strictObject({
+  environmentMs: z.number(),
+  agentMs: z.number(),
+  verifierMs: z.number(),
+});
+export type Timings = z.infer<typeof Timings>;
+
+/** What the agent's part of an attempt left for its verification. */
+export const Trace = z.strictObject({
+  agentEnd: AgentEnd,
+  usage: Usage.optional(),
+  timings: Timings,
+  sandbox: SandboxDescription.optional(),
+  /** Keys of the objects that were stored. */
+  objects: z.strictObject({
+    trajectory: z.string(),
+    exchanges: z.string().optional(),
+    /** Absent when the agent changed nothing. */
+    artifacts: z.string().optional(),
+  }),
+});
+export type Trace = z.infer<typeof Trace>;
+
 const base = {
   schemaVersion: z.literal(1),
   trialId: z.string(),
@@ -137,8 +184,7 @@ export const TrialRecord = z.discriminatedUnion("status", [
     status: z.literal("traced"),
     attempt: z.number().int().min(1),
     startedAt: Timestamp,
-    agentEnd: AgentEnd,
-    usage: Usage.optional(),
+    trace: Trace,
     lease: Lease.optional(),
   }),
   /** Between attempts: the last one ended without a valid outcome and the policy grants another. */

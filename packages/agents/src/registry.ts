@@ -1,0 +1,22 @@
+import { TracemillError } from "@tracemill/core/errors.ts";
+import type { Agent, AgentRegistry } from "@tracemill/core/ports/agent.ts";
+import { suggestion } from "@tracemill/core/validation.ts";
+import { nop } from "./nop.ts";
+import { oracle } from "./oracle.ts";
+import { recorded } from "./recorded.ts";
+import { replay } from "./replay/agent.ts";
+
+export const builtInAgents: readonly Agent[] = [oracle, nop, replay, recorded];
+
+/** Finds an agent by its name in a spec. */
+export function agentRegistry(agents: readonly Agent[] = builtInAgents): AgentRegistry {
+  const byName = new Map(agents.map((agent) => [agent.name, agent]));
+  return (name) => {
+    const agent = byName.get(name);
+    if (agent !== undefined) return agent;
+    const names = [...byName.keys()];
+    const near = suggestion(name, names);
+    const hint = near === undefined ? `known: ${names.join(", ")}` : `did you mean \`${near}\`?`;
+    throw new TracemillError("invalid-spec", `agents: no agent is called \`${name}\` (${hint})`);
+  };
+}

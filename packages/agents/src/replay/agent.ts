@@ -1,0 +1,95 @@
+import { trajectoryToMessages } from "@tracemill/core/atif/messages.ts";
+import type { Trajectory } from "@tracemill/core/atif/trajectory.ts";
+import { TracemillError } from "@tracemill/core/errors.ts";
+import type { Agent, AgentContext, AgentResult, TrialVariants } from "@tracemill/core/ports/agent.ts";
+import type { ChatMessage } from "@tracemill/core/ports/model-client.ts";
+import type { TaskRef, Usage } from "@tracemill/core/run/trial.ts";
+import { addUsage } from "@tracemill/core/trial/budget.ts";
+import { runToolLoop } from "../tool-loop.ts";
+import { isLiveTool, openTools } from "../tools/registry.ts";
+import { instructionOf, TrajectoryBuilder } from "../trajectory-builder.ts";
+import { ReplayComparison } from "./compare.ts";
+import { type Recording, ReplayModel, recordingOf } from "./model.ts";
+
+const version = "1";
+
+/**
+ * Plays a recorded solution again: the model's answers come from the recording, the tools really run, in a
+ * live sandbox. What they answer this time is held against the recording.
+ */
+export const replay: Agent = {
+  name: "replay",
+  version,
+  decidedBy: "task",
+  needsSandbox: () => true,
+  variants: playable,
+  run: runReplay,
+};
+
+function playable(task: TaskRef): TrialVariants {
+  if (task.references.length === 0) return { excluded: "the source has no recorded solution of it" };
+  if (task.decidedBy === "none") return { excluded: "nothing decides it: no tests and no expected answer" };
+  const missing = task.kind === "scenario" ? task.tools.filter((tool) => !isLiveTool(tool)) : [];
+  if (missing.length > 0) return { excluded: `its tools are not available live: ${missing.join(", ")}` };
+  return { references: task.references };
+}
+
+async function runReplay(context: AgentContext): Promise<AgentResult> {
+  const { reference, sandbox, solutionId = "" } = context;
+  if (reference === undefined || sandbox === undefined) {
+    throw new TracemillError("invalid-task", "a replay wants a recorded solution and a sandbox");
+  }
+  await using resources = new AsyncDisposableStack();
+  const recording = recordingOf(reference);
+  const model = new ReplayModel(reference.agent.model_name ?? "recorded", recording);
+  const trajectory = startTrajectory(context, reference, recording);
+  const comparison = new ReplayComparison(solutionId, reference.steps);
+  let usage: Usage | undefined;
+  let played = 0;
+  const end = await runToolLoop(
+    {
+      model,
+      replayed: true,
+      tools: reference.agent.tool_definitions ?? [],
+      callTool: openTools({ sandbox, signal: context.signal, resources }),
+      trajectory,
+      messages: messagesOf(trajectory.build()),
+      nextUserMessages: () => model.followUps(),
+      onStep: (_step, called) => {
+        comparison.add(recording.turns[played]?.step.step_id ?? 0, called);
+        played += 1;
+      },
+    },
+    {
+      ...context,
+      budget: {
+        spend: (spent) => {
+          usage = usage === undefined ? spent : addUsage(usage, spent);
+          context.budget.spend(spent);
+        },
+      },
+    },
+  );
+  return {
+    end,
+    trajectory: trajectory.build(),
+    replay: comparison.report(),
+    ...(usage === undefined ? {} : { usage }),
+  };
+}
+
+function startTrajectory(
+  context: AgentContext,
+  reference: Trajectory,
+  recording: Recording,
+): TrajectoryBuilder {
+  const trajectory = new TrajectoryBuilder({ ...reference.agent }, context.clock);
+  for (const { step_id: _, ...step } of recording.preamble) trajectory.add(step);
+  if (recording.preamble.length === 0)
+    trajectory.add({ source: "user", message: instructionOf(context.task) });
+  return trajectory;
+}
+
+function messagesOf(trajectory: Trajectory): ChatMessage[] {
+  return trajectoryToMessages(trajectory).messages as ChatMessage[];
+}

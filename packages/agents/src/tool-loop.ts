@@ -1,0 +1,162 @@
+import type { AgentContext } from "@tracemill/core/ports/agent.ts";
+import type {
+  ChatMessage,
+  ModelAnswer,
+  ModelClient,
+  ToolCall,
+  ToolDefinition,
+} from "@tracemill/core/ports/model-client.ts";
+import type { AgentEnd } from "@tracemill/core/run/trial.ts";
+import type { CallTool } from "./tools/registry.ts";
+import type { NewStep, Step, TrajectoryBuilder } from "./trajectory-builder.ts";
+
+export interface Conversation {
+  model: ModelClient;
+  /** Answers are played back, not sampled. */
+  replayed: boolean;
+  tools: readonly ToolDefinition[];
+  callTool: CallTool;
+  trajectory: TrajectoryBuilder;
+  /** Messages so far; grows with the conversation. */
+  messages: ChatMessage[];
+  /** The user's next words after an answer that asks for more; none ends the conversation. */
+  nextUserMessages(): readonly string[];
+  /** Sees each step when it is done. */
+  onStep?(step: Step, calls: readonly CalledTool[]): void;
+}
+
+export interface CalledTool {
+  call: ToolCall;
+  output: string;
+  available: boolean;
+}
+
+type LoopContext = Pick<AgentContext, "signal" | "budget" | "clock" | "record">;
+
+/**
+ * Asks the model, runs the tools that it calls, tells it what came back, until it stops. Returns early,
+ * with the trajectory as far as it got, when the signal is aborted.
+ */
+export async function runToolLoop(conversation: Conversation, context: LoopContext): Promise<AgentEnd> {
+  while (!context.signal.aborted) {
+    const answer = await ask(conversation, context);
+    const end = answer === undefined ? completed : endAfter(answer);
+    if (end !== undefined) return end;
+    if (answer?.finish !== "more") continue;
+    for (const text of conversation.nextUserMessages()) addUserMessage(conversation, text);
+  }
+  return completed;
+}
+
+const completed: AgentEnd = { kind: "completed" };
+
+/** How the conversation ends with this answer; `undefined` when it goes on. */
+function endAfter({ finish }: ModelAnswer): AgentEnd | undefined {
+  switch (finish) {
+    case "stop":
+      return completed;
+    case "length":
+      return failed("output-limit", "the model's answer was cut at its output limit");
+    case "refusal":
+      return failed("refusal", "the model refused the task");
+    case "tool-calls":
+    case "more":
+      return undefined;
+  }
+}
+
+function failed(failure: "output-limit" | "refusal", reason: string): AgentEnd {
+  return { kind: "agent-failed", failure, reason };
+}
+
+function addUserMessage({ trajectory, messages }: Conversation, text: string): void {
+  trajectory.add({ source: "user", message: text });
+  messages.push({ role: "user", content: text });
+}
+
+/** One turn. `undefined` when the signal was aborted during it. */
+async function ask(conversation: Conversation, context: LoopContext): Promise<ModelAnswer | undefined> {
+  const { model, tools, messages, trajectory } = conversation;
+  const startedAt = new Date(context.clock.now()).toISOString();
+  const request = { messages: [...messages], tools };
+  const answer = await model.complete({ ...request, signal: context.signal });
+  const endedAt = new Date(context.clock.now()).toISOString();
+  context.record({
+    startedAt,
+    endedAt,
+    model: model.model,
+    replayed: conversation.replayed,
+    request,
+    answer,
+  });
+  messages.push(assistantMessage(answer));
+  const called = await callTools(answer.toolCalls, conversation, context.signal);
+  const step = trajectory.add(agentStep(answer, called));
+  conversation.onStep?.(step, called);
+  for (const { call, output } of called)
+    messages.push({ role: "tool", content: output, tool_call_id: call.id });
+  if (answer.usage !== undefined) context.budget.spend(answer.usage);
+  return context.signal.aborted ? undefined : answer;
+}
+
+async function callTools(
+  calls: readonly ToolCall[],
+  { callTool }: Conversation,
+  signal: AbortSignal,
+): Promise<CalledTool[]> {
+  const called: CalledTool[] = [];
+  for (const call of calls) {
+    if (signal.aborted) break;
+    called.push({ call, ...(await callTool(call)) });
+  }
+  return called;
+}
+
+function assistantMessage(answer: ModelAnswer): ChatMessage {
+  const calls = answer.toolCalls.map(({ id, name, arguments: args }) => ({
+    id,
+    type: "function" as const,
+    function: { name, arguments: JSON.stringify(args) },
+  }));
+  return {
+    role: "assistant",
+    content: answer.text,
+    ...(answer.reasoning === undefined ? {} : { reasoning_content: answer.reasoning }),
+    ...(calls.length === 0 ? {} : { tool_calls: calls }),
+  };
+}
+
+function agentStep(answer: ModelAnswer, called: readonly CalledTool[]): NewStep {
+  const { usage, tokens } = answer;
+  const metrics = {
+    ...(usage === undefined
+      ? {}
+      : {
+          prompt_tokens: usage.promptTokens,
+          completion_tokens: usage.completionTokens,
+          cached_tokens: usage.cachedTokens,
+          ...(usage.costUsd === undefined ? {} : { cost_usd: usage.costUsd }),
+        }),
+    ...(tokens?.prompt === undefined ? {} : { prompt_token_ids: tokens.prompt }),
+    ...(tokens?.completion === undefined ? {} : { completion_token_ids: tokens.completion }),
+    ...(tokens?.logprobs === undefined ? {} : { logprobs: tokens.logprobs }),
+  };
+  return {
+    source: "agent",
+    message: answer.text,
+    ...(answer.reasoning === undefined ? {} : { reasoning_content: answer.reasoning }),
+    ...(answer.toolCalls.length === 0 ? {} : { tool_calls: answer.toolCalls.map(atifCall) }),
+    ...(called.length === 0
+      ? {}
+      : {
+          observation: {
+            results: called.map(({ call, output }) => ({ source_call_id: call.id, content: output })),
+          },
+        }),
+    ...(Object.keys(metrics).length === 0 ? {} : { metrics }),
+  };
+}
+
+function atifCall({ id, name, arguments: args }: ToolCall) {
+  return { tool_call_id: id, function_name: name, arguments: args };
+}

@@ -1,0 +1,65 @@
+import { posix } from "node:path";
+import { isTracemillError } from "@tracemill/core/errors.ts";
+import type { Sandbox } from "@tracemill/core/ports/sandbox.ts";
+import { badArguments, type Tool, textArgument } from "./tool.ts";
+
+const maxBytes = 1024 * 1024;
+const pathNames = ["path", "file_path", "filename"];
+
+/** Writes a text file, making its folders. */
+export const writeFile: Tool = {
+  names: ["write_file", "create_file", "Write"],
+  definition: {
+    type: "function",
+    function: {
+      name: "write_file",
+      description: "Writes a text file, replacing what was there.",
+      parameters: {
+        type: "object",
+        properties: { path: { type: "string" }, content: { type: "string" } },
+        required: ["path", "content"],
+      },
+    },
+  },
+  open:
+    ({ sandbox }) =>
+    async (args) => {
+      const path = textArgument(args, pathNames);
+      const content = textArgument(args, ["content", "text", "contents"]);
+      if (path === undefined || content === undefined) {
+        return badArguments("write_file", "{path: string, content: string}");
+      }
+      await sandbox.writeFiles([{ path: absolute(path, sandbox), content }]);
+      return `wrote ${Buffer.byteLength(content)} bytes to ${path}`;
+    },
+};
+
+/** Reads a text file. */
+export const readFile: Tool = {
+  names: ["read_file", "view_file", "Read"],
+  definition: {
+    type: "function",
+    function: {
+      name: "read_file",
+      description: "Returns the content of a text file.",
+      parameters: { type: "object", properties: { path: { type: "string" } }, required: ["path"] },
+    },
+  },
+  open:
+    ({ sandbox }) =>
+    async (args) => {
+      const path = textArgument(args, pathNames);
+      if (path === undefined) return badArguments("read_file", "{path: string}");
+      try {
+        const content = await sandbox.readFile(absolute(path, sandbox), { maxBytes });
+        return content === undefined ? `error: ${path}: no such file` : Buffer.from(content).toString("utf8");
+      } catch (error) {
+        if (!isTracemillError(error, "invalid-input")) throw error;
+        return `error: ${error.message}`;
+      }
+    },
+};
+
+function absolute(path: string, sandbox: Sandbox): string {
+  return posix.resolve(sandbox.workdir, path);
+}

@@ -1,0 +1,157 @@
+import { readdir, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
+import { sha256Hex } from "@tracemill/core/ids.ts";
+import { formatDuration } from "@tracemill/core/run/duration.ts";
+import type { RunRecord } from "@tracemill/core/run/run.ts";
+import { createRun, findNewest } from "@tracemill/core/run/runs.ts";
+import { parseRunSpec, type RunSpec, specHash } from "@tracemill/core/run/spec.ts";
+import { Command, InvalidArgumentError } from "commander";
+import type { CliContext, Home } from "../context.ts";
+import { openSandboxes } from "../deps.ts";
+import { execute, reportFinished } from "./run.ts";
+
+const help = `
+Examples:
+  tracemill demo
+  tracemill demo --rollouts ./rollouts
+
+Starts a small production API on this machine, mirrors it, turns its rows into tasks, runs each task's own
+solution and replays the recorded ones in sandboxes, verifies everything, and exports a dataset. Nothing
+leaves this machine. Run again, it says what is there already; after an interruption it goes on.`;
+
+export function demoCommand(context: CliContext): Command {
+  return new Command("demo")
+    .description("run the whole pipeline over a small production API that comes with it")
+    .option("--rollouts <dir>", "serve a folder of recorded rollouts (*.jsonl) instead")
+    .option("--concurrency <n>", "trials at once", positiveInteger, 4)
+    .option("--json", "events as JSON lines")
+    .addHelpText("after", help)
+    .action((options: { rollouts?: string; concurrency: number }) => demo(options, context));
+}
+
+async function demo(options: { rollouts?: string; concurrency: number }, context: CliContext): Promise<void> {
+  const startedAt = context.clock.now();
+  const spec = await demoSpec(options);
+  const home = await context.openHome();
+  try {
+    const earlier = await latestDemo(spec, home);
+    if (earlier?.status === "finished") {
+      context.out.text(`everything is done already: ${earlier.runId} finished at ${earlier.finishedAt}`);
+      await reportFinished(earlier, home, context);
+    } else {
+      await requireSandbox(context);
+      await runDemo(spec, earlier, options.rollouts, home, context);
+    }
+    context.out.text(`took: ${formatDuration(context.clock.now() - startedAt)}`);
+    if (context.exitCode === 0) context.out.text(nextSteps);
+  } finally {
+    await home.close();
+  }
+}
+
+const nextSteps = `
+What to do next
+  npm run tracemill -- show latest --trials     each trial with its outcome
+  npm run tracemill -- show TRIAL               one trial: attempts, replay differences, verifier output
+  npm run tracemill -- run examples/pipelines/folder.yaml   tasks of your own
+  README.md and docs/ say how to mirror your own production API`;
+
+async function runDemo(
+  spec: RunSpec,
+  earlier: RunRecord | undefined,
+  rollouts: string | undefined,
+  home: Home,
+  context: CliContext,
+): Promise<void> {
+  const token = `demo-${crypto.randomUUID()}`;
+  const { startDemoApi } = await demoServer();
+  const api = await startDemoApi({ token, ...(rollouts === undefined ? {} : { rollouts }) });
+  try {
+    context.out.text(`production API: ${api.url} (this machine only)`);
+    const run = earlier ?? (await createRun(spec, { ...home, clock: context.clock }));
+    await execute(
+      { run, spec, resumed: earlier !== undefined, production: { baseUrl: api.url, token } },
+      home,
+      context,
+    );
+  } finally {
+    await api.close();
+  }
+}
+
+/** The server is an example, beside the packages: it is loaded only when the demo runs. */
+async function demoServer(): Promise<typeof import("../../../../examples/demo/server.ts")> {
+  try {
+    return await import("../../../../examples/demo/server.ts");
+  } catch (error) {
+    throw new TracemillError("not-found", `examples/demo cannot be loaded: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** The demo's run. A folder of rollouts gives a run of its own, and another one when the folder changes. */
+async function demoSpec({
+  rollouts,
+  concurrency,
+}: {
+  rollouts?: string;
+  concurrency: number;
+}): Promise<RunSpec> {
+  const shared = {
+    concurrency,
+    export: {
+      formats: ["sft", "harbor", "trials"],
+      splits: { train: 0.8, val: 0.1, test: 0.1 },
+      seed: 7,
+    },
+  };
+  if (rollouts === undefined) {
+    const agents = [{ name: "oracle" }, { name: "replay" }];
+    return namedSpec("demo", { ...shared, agents, export: { ...shared.export, minReward: 1 } });
+  }
+  const agents = [{ name: "replay" }, { name: "recorded" }];
+  return namedSpec(`rollouts-${await fingerprint(rollouts)}`, { ...shared, agents });
+}
+
+function namedSpec(name: string, rest: { export: object; [key: string]: unknown }): RunSpec {
+  const source = { kind: "prod", name };
+  return parseRunSpec({ name, source, ...rest, export: { name, ...rest.export } }, "demo");
+}
+
+/** Names a folder by what it holds: its files' names and sizes. */
+async function fingerprint(dir: string): Promise<string> {
+  try {
+    const names = (await readdir(dir)).toSorted();
+    const sizes = await Promise.all(names.map(async (name) => (await stat(join(dir, name))).size));
+    return sha256Hex(JSON.stringify([resolve(dir), names, sizes])).slice(0, 8);
+  } catch (error) {
+    throw new TracemillError("invalid-input", `--rollouts ${dir}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function latestDemo(spec: RunSpec, home: Home): Promise<RunRecord | undefined> {
+  const hash = specHash(spec);
+  return findNewest(home.records, (run) => run.name === spec.name && run.specHash === hash);
+}
+
+/** Says what is missing before anything is fetched, rather than failing each trial. */
+async function requireSandbox(context: CliContext): Promise<void> {
+  const missing = (await openSandboxes(context.home).doctor()).filter(({ status }) => status === "missing");
+  const [first] = missing;
+  if (first === undefined) return;
+  const text = missing
+    .map(({ name, detail, remedy }) => `${name}: ${detail}${remedy ? `; ${remedy}` : ""}`)
+    .join("\n  ");
+  throw new TracemillError(
+    "sandbox-unavailable",
+    `this machine cannot run sandboxes:\n  ${text}\nsee: tracemill doctor`,
+  );
+}
+
+function positiveInteger(value: string): number {
+  const number = Number(value);
+  if (Number.isInteger(number) && number > 0) return number;
+  throw new InvalidArgumentError("wants a whole number above 0");
+}

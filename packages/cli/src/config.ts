@@ -1,0 +1,35 @@
+import { resolve } from "node:path";
+import { z } from "zod";
+
+/** Everything that the environment may say. Read here and nowhere else. */
+const Environment = z.object({
+  TRACEMILL_HOME: z.string().min(1).optional(),
+  TRACEMILL_PROD_BASE_URL: z.string().optional(),
+  TRACEMILL_PROD_API_TOKEN: z.string().optional(),
+  AUTOPPIA_PROD_BASE_URL: z.string().optional(),
+  AUTOPPIA_PROD_API_TOKEN: z.string().optional(),
+  NO_COLOR: z.string().optional(),
+});
+
+export interface Config {
+  /** Where stores, sandboxes and caches live. */
+  home: string;
+  /** Base URL of the production API, when set. */
+  prodBaseUrl: string | undefined;
+  /** Bearer token of the production API, when set. A secret: never print it. */
+  prodToken: string | undefined;
+  color: boolean;
+  /** Any other variable that the user names on the command line (`--token-env NAME`). */
+  variable(name: string): string | undefined;
+}
+
+export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const parsed = Environment.parse(env);
+  return {
+    home: resolve(parsed.TRACEMILL_HOME ?? ".tracemill"),
+    prodBaseUrl: parsed.TRACEMILL_PROD_BASE_URL || parsed.AUTOPPIA_PROD_BASE_URL || undefined,
+    prodToken: parsed.TRACEMILL_PROD_API_TOKEN || parsed.AUTOPPIA_PROD_API_TOKEN || undefined,
+    color: parsed.NO_COLOR === undefined,
+    variable: (name) => env[name] || undefined,
+  };
+}

@@ -1,0 +1,77 @@
+import { join } from "node:path";
+import { agentRegistry } from "@tracemill/agents/registry.ts";
+import { namespaceSandboxes } from "@tracemill/agents/sandbox/namespace/provider.ts";
+import type { PipelineDeps, PipelineEvent } from "@tracemill/core/pipeline/deps.ts";
+import type { SandboxProvider } from "@tracemill/core/ports/sandbox.ts";
+import type { RunSpec } from "@tracemill/core/run/spec.ts";
+import { RunBudget } from "@tracemill/core/trial/budget.ts";
+import { createTaskLoader } from "@tracemill/core/trial/load-task.ts";
+import { duckdbParquet } from "@tracemill/local/duckdb-parquet.ts";
+import { openObjectStore } from "@tracemill/local/object-store.ts";
+import { processOwner } from "@tracemill/local/owner.ts";
+import { openRecordStore } from "@tracemill/local/record-store.ts";
+import { tempScratch } from "@tracemill/local/scratch.ts";
+import { taskFoldersUnder } from "@tracemill/local/task-folders.ts";
+import pLimit from "p-limit";
+import type { CliContext, Home } from "./context.ts";
+
+/** Opens the stores below the home directory, making it when it is missing. */
+export async function openHome(dir: string): Promise<Home> {
+  const scratchDir = join(dir, "tmp");
+  const objects = openObjectStore(join(dir, "objects"));
+  const records = openRecordStore(join(dir, "records.sqlite"));
+  return {
+    dir,
+    objects,
+    records,
+    scratch: tempScratch(scratchDir),
+    parquet: duckdbParquet(scratchDir),
+    close: async () => records.close(),
+  };
+}
+
+/** The sandboxes of this machine. */
+export function openSandboxes(dir: string): SandboxProvider {
+  return namespaceSandboxes({ dir: join(dir, "sandboxes"), cacheDir: join(dir, "cache", "layers") });
+}
+
+interface RunOptions {
+  runId: string;
+  spec: RunSpec;
+  /** When this process began (or resumed) the run; milliseconds since the epoch. */
+  startedAt: number;
+  /** A run that is resumed begins again what ended without a valid outcome. */
+  resumed: boolean;
+  production: PipelineDeps["production"];
+  sandboxes: SandboxProvider;
+  onEvent(event: PipelineEvent): void;
+}
+
+/** Everything that the stages of a run need, on this machine. */
+export function pipelineDeps(context: CliContext, home: Home, options: RunOptions): PipelineDeps {
+  const { runId, spec, startedAt, resumed, production, sandboxes, onEvent } = options;
+  const { objects, records, scratch, parquet } = home;
+  return {
+    runId,
+    spec,
+    objects,
+    records,
+    scratch,
+    parquet,
+    sandboxes,
+    agents: agentRegistry(),
+    tasks: createTaskLoader(objects),
+    budget: new RunBudget(spec.limits.run, startedAt),
+    clock: context.clock,
+    random: context.random,
+    owner: processOwner(startedAt),
+    fetch: globalThis.fetch,
+    taskFolders: taskFoldersUnder,
+    limit: pLimit(spec.concurrency),
+    signal: context.signal,
+    draining: context.draining,
+    onEvent,
+    ...(production === undefined ? {} : { production }),
+    ...(resumed ? { reopenBefore: startedAt } : {}),
+  };
+}

@@ -1,0 +1,63 @@
+import { agentRegistry } from "@tracemill/agents/registry.ts";
+import { latestSnapshot } from "@tracemill/core/ingest/manifest.ts";
+import { objectKeys } from "@tracemill/core/keys.ts";
+import { resolvePlan } from "@tracemill/core/pipeline/plan-run.ts";
+import { folderTaskRef } from "@tracemill/core/pipeline/prepare-tasks.ts";
+import { readPrepared } from "@tracemill/core/prepare/catalog.ts";
+import type { RunSpec } from "@tracemill/core/run/spec.ts";
+import type { TaskRef } from "@tracemill/core/run/trial.ts";
+import { taskFoldersUnder } from "@tracemill/local/task-folders.ts";
+import type { CliContext, Home } from "./context.ts";
+import { table } from "./tables.ts";
+
+/** Says what a spec would run, over what is here now. Fetches, writes and runs nothing. */
+export async function describePlan(spec: RunSpec, home: Home, context: CliContext): Promise<void> {
+  const { out } = context;
+  const trialsByAgent = new Map<string, number>();
+  const plan = await resolvePlan(
+    { runId: "dry-run", spec, agents: agentRegistry(), tasks: tasksHere(spec, home, context) },
+    {
+      shard: async ({ trials }) => {
+        for (const { agent } of trials)
+          trialsByAgent.set(agent.name, (trialsByAgent.get(agent.name) ?? 0) + 1);
+      },
+      excluded: () => {},
+    },
+  );
+  out.event({ type: "plan", ...plan, spec });
+  out.text(
+    `${plan.tasks} tasks, ${plan.trials} trials in ${plan.shards.length} shards, at most ${spec.concurrency} at once`,
+  );
+  out.text(
+    table(
+      ["agent", "trials"],
+      [...trialsByAgent].map(([name, count]) => [name, String(count)]),
+    ),
+  );
+  for (const [reason, count] of Object.entries(plan.excludedBy)) out.text(`left out: ${count} × ${reason}`);
+}
+
+async function* tasksHere(spec: RunSpec, home: Home, context: CliContext): AsyncGenerator<TaskRef> {
+  if (spec.source !== undefined) {
+    yield* preparedTasks(spec.source.name, home, context);
+    context.out.note(
+      `note: a real run ingests \`${spec.source.name}\` first; this plan shows what is here already`,
+    );
+  }
+  for (const place of spec.tasks) {
+    if (place.startsWith("snapshot:")) yield* preparedTasks(place.slice("snapshot:".length), home, context);
+    else for await (const folder of taskFoldersUnder(place)) yield folderTaskRef(folder);
+  }
+}
+
+async function* preparedTasks(source: string, home: Home, context: CliContext): AsyncGenerator<TaskRef> {
+  const snapshotId = await latestSnapshot(home.records, source);
+  const key = snapshotId === undefined ? undefined : objectKeys.preparedTasks(source, snapshotId);
+  if (snapshotId === undefined || key === undefined || (await home.objects.head(key)) === undefined) {
+    context.out.note(
+      `note: nothing of \`${source}\` is prepared here: tracemill ingest --source ${source}, then tracemill prepare ${source}`,
+    );
+    return;
+  }
+  yield* readPrepared(home.objects, source, snapshotId);
+}

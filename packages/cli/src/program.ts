@@ -1,0 +1,82 @@
+import { systemClock } from "@tracemill/local/system-clock.ts";
+import { Command, CommanderError } from "commander";
+import { demoCommand } from "./commands/demo.ts";
+import { doctorCommand } from "./commands/doctor.ts";
+import { exportCommand } from "./commands/export.ts";
+import { ingestCommand } from "./commands/ingest.ts";
+import { prepareCommand } from "./commands/prepare.ts";
+import { runCommand } from "./commands/run.ts";
+import { runsCommand } from "./commands/runs.ts";
+import { schemaCommand } from "./commands/schema.ts";
+import { showCommand } from "./commands/show.ts";
+import { taskCommand } from "./commands/task.ts";
+import { readConfig } from "./config.ts";
+import type { CliContext } from "./context.ts";
+import { openHome } from "./deps.ts";
+import { reportError } from "./exit.ts";
+import { watchInterrupts } from "./interrupts.ts";
+import { createOutput, type Output } from "./output.ts";
+
+/** Runs one command line. @returns the exit code. */
+export async function runCli(args: readonly string[]): Promise<number> {
+  const out = createOutput(process);
+  using interrupts = watchInterrupts(out);
+  const config = readConfig();
+  const context: CliContext = {
+    config,
+    home: config.home,
+    openHome: () => openHome(config.home),
+    clock: systemClock,
+    random: Math.random,
+    signal: interrupts.signal,
+    draining: interrupts.draining,
+    out,
+    exitCode: 0,
+  };
+  try {
+    await createProgram(context).parseAsync(args, { from: "user" });
+    return context.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    return reportError(error, out);
+  }
+}
+
+/** The whole command line. */
+export function createProgram(context: CliContext): Command {
+  const program = new Command("tracemill")
+    .description("Turns production agent activity into verified tasks, traces, evaluations and datasets.")
+    .version("0.1.0")
+    .exitOverride()
+    .showSuggestionAfterError()
+    .hook("preAction", (_, action) => setJson(action, context.out))
+    .addHelpText(
+      "after",
+      "\nStores live in .tracemill/ (or $TRACEMILL_HOME).\nTry it: tracemill demo\nWhat this machine can do: tracemill doctor",
+    );
+  const commands = [
+    ingestCommand(context),
+    prepareCommand(context),
+    runCommand(context),
+    runsCommand(context),
+    showCommand(context),
+    exportCommand(context),
+    taskCommand(context),
+    schemaCommand(context),
+    doctorCommand(context),
+    demoCommand(context),
+  ];
+  for (const command of commands) program.addCommand(inherit(command));
+  return program;
+}
+
+/** Commands made elsewhere report to us too, instead of ending the process. */
+function inherit(command: Command): Command {
+  command.exitOverride().showSuggestionAfterError();
+  for (const inner of command.commands) inherit(inner);
+  return command;
+}
+
+function setJson(action: Command, out: Output): void {
+  out.json = action.opts<{ json?: boolean }>().json === true;
+}

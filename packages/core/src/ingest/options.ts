@@ -1,0 +1,89 @@
+import { z } from "zod";
+import { TracemillError } from "../errors.ts";
+import { type ClientOptions, createProductionClient, type ProductionClient } from "./client.ts";
+import type { IngestQuery } from "./cursor.ts";
+import type { RequestDeps } from "./request.ts";
+
+const Positive = z.number().int().min(1);
+
+/** Task statuses, given one by one or comma-separated; each once, in the order given. */
+const Statuses = z.array(z.string()).transform((given, context) => {
+  const names = given.flatMap((each) => each.split(",")).map((name) => name.trim());
+  const statuses = [...new Set(names.filter((name) => name !== ""))];
+  if (statuses.length === 0) context.addIssue({ code: "custom", message: "names no status" });
+  return statuses;
+});
+
+/** What to fetch from a production API, and how. */
+export const FetchOptions = z.strictObject({
+  baseUrl: z.string(),
+  statuses: Statuses.default(["done"]),
+  search: z.string().min(1).optional(),
+  /** Take at most this many tasks from the lists. Default: all. */
+  maxTasks: Positive.optional(),
+  /** Keep tasks without solutions. */
+  includeEmpty: z.boolean().default(false),
+  /** Tasks whose solutions are fetched at once. */
+  concurrency: Positive.max(64).default(4),
+  /** Entries a page. */
+  taskPageSize: Positive.default(100),
+  solutionPageSize: Positive.default(100),
+  /** Least milliseconds between the starts of two requests. */
+  sleepMs: z.number().int().min(0).default(0),
+  /** Milliseconds for one request. */
+  timeoutMs: Positive.default(30_000),
+  /** Tries after the first one. */
+  maxRetries: z.number().int().min(0).default(5),
+  /** The variable that the token came from, for messages. */
+  tokenName: z.string().default("TRACEMILL_PROD_API_TOKEN"),
+});
+export type FetchOptions = z.output<typeof FetchOptions>;
+
+/** `FetchOptions` for an ingest into the stores. */
+export const IngestOptions = FetchOptions.extend({
+  /** Name under which the snapshots are kept. */
+  source: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9._-]*$/i, "wants letters, digits, dot, dash and underscore")
+    .default("prod"),
+  /** Drop an unfinished snapshot of this source, whatever its query, and begin anew. */
+  restart: z.boolean().default(false),
+});
+export type IngestOptions = z.output<typeof IngestOptions>;
+
+export interface FetchDeps extends RequestDeps {
+  /** Bearer token. */
+  token: string;
+}
+
+/** The client that the options describe. @throws TracemillError `invalid-input`. */
+export function clientFor(options: FetchOptions, { token, ...deps }: FetchDeps): ProductionClient {
+  return createProductionClient({ ...(options satisfies Omit<ClientOptions, "token">), token }, deps);
+}
+
+export function toQuery(options: FetchOptions, client: ProductionClient): IngestQuery {
+  return {
+    baseUrl: client.baseUrl,
+    statuses: options.statuses,
+    ...(options.search === undefined ? {} : { search: options.search }),
+    ...(options.maxTasks === undefined ? {} : { maxTasks: options.maxTasks }),
+    includeEmpty: options.includeEmpty,
+    taskPageSize: options.taskPageSize,
+  };
+}
+
+/** @throws TracemillError `conflict` that names what differs, when an unfinished ingest asked something else. */
+export function assertSameQuery(source: string, open: IngestQuery, asked: IngestQuery): void {
+  const keys = [...new Set([...Object.keys(open), ...Object.keys(asked)])] as (keyof IngestQuery)[];
+  const differing = keys
+    .filter((key) => JSON.stringify(open[key]) !== JSON.stringify(asked[key]))
+    .map(
+      (key) => `${key} ${JSON.stringify(open[key]) ?? "unset"}, now ${JSON.stringify(asked[key]) ?? "unset"}`,
+    );
+  if (differing.length === 0) return;
+  throw new TracemillError(
+    "conflict",
+    `source \`${source}\` has an unfinished ingest that asked for something else (${differing.join("; ")}): ` +
+      "finish it with what it asked for, or drop it with `--restart`",
+  );
+}

@@ -1,0 +1,142 @@
+import { z } from "zod";
+import { TracemillError } from "../errors.ts";
+import { sha256Hex } from "../ids.ts";
+import { objectKeys } from "../keys.ts";
+import type { ObjectStore } from "../ports/object-store.ts";
+import { collect, zstd } from "../streams.ts";
+import { parseAs } from "../validation.ts";
+import type { IdSet } from "./id-set.ts";
+import { SnapshotPart } from "./manifest.ts";
+import type { FetchedRow } from "./rows.ts";
+
+/** A part is closed at the first of these: rows, bytes before compression, entries of the lists. */
+const MOST_ROWS = 500;
+const MOST_BYTES = 16 * 1024 * 1024;
+const MOST_ENTRIES = 5_000;
+
+const Fetched = z.strictObject({ first: z.iso.datetime(), last: z.iso.datetime() });
+
+/** `checkpoint-NNNNN.json`: what part NNNNN holds, for the manifest and for a restart. */
+export const PartCheckpoint = z.strictObject({
+  schemaVersion: z.literal(1),
+  /** Absent when no entry of the part was a row. */
+  part: SnapshotPart.optional(),
+  rejects: SnapshotPart.optional(),
+  fetched: Fetched.optional(),
+  /** Hashes of the ids of its tasks, kept or not: base64 of 8 bytes each, little-endian. */
+  seen: z.base64(),
+});
+export type PartCheckpoint = z.infer<typeof PartCheckpoint>;
+
+/** Which files a snapshot's part number `part` has. */
+export interface PartPlace {
+  source: string;
+  snapshotId: string;
+}
+
+/** Rows on their way into a part. */
+export class PartBuffer {
+  entries = 0;
+  readonly #lines: string[] = [];
+  readonly #rejects: string[] = [];
+  readonly #hashes: bigint[] = [];
+  #solutions = 0;
+  #bytes = 0;
+  #fetched: { first: string; last: string } | undefined;
+
+  get full(): boolean {
+    return this.#lines.length >= MOST_ROWS || this.#bytes >= MOST_BYTES || this.entries >= MOST_ENTRIES;
+  }
+
+  add(row: FetchedRow): void {
+    this.entries += 1;
+    if (row.kind !== "duplicate" && row.hash !== undefined) this.#hashes.push(row.hash);
+    if (row.kind === "row") this.#addLine(row.line, row.solutions, row.fetchedAt);
+    if (row.kind !== "row" && row.kind !== "rejected") return;
+    for (const reject of row.rejects) {
+      const line = JSON.stringify(reject);
+      this.#rejects.push(line);
+      this.#bytes += Buffer.byteLength(line);
+    }
+  }
+
+  #addLine(line: string, solutions: number, fetchedAt: string): void {
+    this.#lines.push(line);
+    this.#bytes += Buffer.byteLength(line);
+    this.#solutions += solutions;
+    this.#fetched = { first: this.#fetched?.first ?? fetchedAt, last: fetchedAt };
+  }
+
+  /**
+   * Stores the rows under the first number from `from` on that is free. Nothing that another process stored
+   * is ever replaced: a number is claimed by its checkpoint before the other files are written, so that the
+   * leavings of a killed process cost a number and no more.
+   */
+  async store(
+    objects: ObjectStore,
+    place: PartPlace,
+    from: number,
+  ): Promise<{ number: number; bytes: number }> {
+    const rows = await pack(this.#lines);
+    const rejects = await pack(this.#rejects);
+    for (let number = from; ; number += 1) {
+      const partKey = objectKeys.snapshotPart(place.source, place.snapshotId, number);
+      const rejectsKey = objectKeys.snapshotRejects(place.source, place.snapshotId, number);
+      const checkpoint: PartCheckpoint = {
+        schemaVersion: 1,
+        ...(rows && { part: { key: partKey, ...rows.info, solutions: this.#solutions } }),
+        ...(rejects && { rejects: { key: rejectsKey, ...rejects.info, solutions: 0 } }),
+        ...(this.#fetched && { fetched: this.#fetched }),
+        seen: Buffer.from(BigUint64Array.from(this.#hashes).buffer).toString("base64"),
+      };
+      const key = objectKeys.snapshotCheckpoint(place.source, place.snapshotId, number);
+      if (!(await claim(objects, key, Buffer.from(JSON.stringify(checkpoint))))) continue;
+      if (rows) await objects.put(partKey, rows.body);
+      if (rejects) await objects.put(rejectsKey, rejects.body);
+      return { number, bytes: (rows?.info.bytes ?? 0) + (rejects?.info.bytes ?? 0) };
+    }
+  }
+}
+
+/** @returns whether the object is now there with just this content. */
+async function claim(objects: ObjectStore, key: string, body: Buffer): Promise<boolean> {
+  const { created } = await objects.putIfAbsent(key, body);
+  if (created) return true;
+  const stored = await objects.get(key);
+  return stored !== undefined && body.equals(await collect(stored));
+}
+
+async function pack(
+  lines: readonly string[],
+): Promise<{ body: Buffer; info: Omit<SnapshotPart, "key" | "solutions"> } | undefined> {
+  if (lines.length === 0) return undefined;
+  const raw = Buffer.from(`${lines.join("\n")}\n`);
+  const body = await zstd(raw);
+  const info = { rows: lines.length, bytes: body.length, rawBytes: raw.length, sha256: sha256Hex(body) };
+  return { body, info };
+}
+
+/** @throws TracemillError `storage-corrupt` when a checkpoint that the cursor counts is not there. */
+export async function readCheckpoint(
+  objects: Pick<ObjectStore, "get">,
+  { source, snapshotId }: PartPlace,
+  number: number,
+): Promise<PartCheckpoint> {
+  const key = objectKeys.snapshotCheckpoint(source, snapshotId, number);
+  const stored = await objects.get(key);
+  if (stored === undefined) {
+    throw new TracemillError("storage-corrupt", `${key} is missing; begin anew with \`--restart\``);
+  }
+  return parseAs(
+    PartCheckpoint,
+    JSON.parse((await collect(stored)).toString("utf8")),
+    key,
+    "storage-corrupt",
+  );
+}
+
+/** Adds the ids that a checkpoint names. */
+export function addSeen(seen: IdSet, checkpoint: PartCheckpoint): void {
+  const bytes = Buffer.from(checkpoint.seen, "base64");
+  for (let at = 0; at + 8 <= bytes.length; at += 8) seen.add(bytes.readBigUInt64LE(at));
+}

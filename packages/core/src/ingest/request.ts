@@ -1,0 +1,216 @@
+import { messageOf, TracemillError } from "../errors.ts";
+import type { Clock, Random } from "../ports/clock.ts";
+import { createCarried, type DemandField, freshValue } from "./demand.ts";
+import { createPace } from "./pace.ts";
+import { refusal, withoutToken } from "./refusal.ts";
+import { backoffMs, LONGEST_WAIT_MS } from "./retry.ts";
+import { type Answer, type Attempt, judge, type Setback } from "./verdict.ts";
+
+export interface RequestOptions {
+  /** Bearer token. Never part of an error, a log line or a record. */
+  token: string;
+  /** Where the token came from, for messages: the variable's name. */
+  tokenName: string;
+  /** Milliseconds for one request, body included. */
+  timeoutMs: number;
+  /** Least milliseconds between the starts of two requests. */
+  sleepMs: number;
+  /** Tries after the first one. */
+  maxRetries: number;
+}
+
+export interface RequestDeps {
+  fetch: typeof fetch;
+  clock: Clock;
+  random: Random;
+  /** Stops requests and waits. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface Requester {
+  /**
+   * Sends one request until it is answered with whole JSON.
+   * @returns also refusals whose status is in `expected`.
+   * @throws TracemillError `unauthorized` (401, 403), `source-unavailable` (retries spent), `source-protocol`
+   *   (any other refusal, or answers that are not JSON), `cancelled`.
+   */
+  send(url: URL, options?: { expected?: readonly number[]; body?: Record<string, unknown> }): Promise<Answer>;
+  /** HTTP requests so far, and how many of them were repeats. */
+  readonly stats: { requests: number; retries: number };
+}
+
+/** One request from its first attempt to its answer. */
+interface Exchange {
+  /** For messages: method and path. */
+  what: string;
+  url: URL;
+  body: Record<string, unknown> | undefined;
+  /** Same for every attempt, so that a write that arrived twice can be told. */
+  key: string;
+  /** Nonce and run id of the last attempt. */
+  sent: ReadonlyMap<DemandField, string>;
+  tries: number;
+  demands: number;
+  redirects: number;
+}
+
+/** How often one request may be sent again because the API wants another nonce or run id. */
+const MOST_DEMANDS = 8;
+const MOST_REDIRECTS = 5;
+
+/** Makes the one place through which a client talks: token, pace, timeout, retries, nonce and run id. */
+export function createRequester(options: RequestOptions, deps: RequestDeps): Requester {
+  assertToken(options);
+  const pace = createPace(options.sleepMs, deps.clock);
+  const stats = { requests: 0, retries: 0 };
+  const carried = createCarried(deps.random);
+
+  async function attempt(url: URL, init: RequestInit): Promise<Attempt> {
+    await pace.turn(deps.signal);
+    stats.requests += 1;
+    return withTimeout(options.timeoutMs, deps.signal, async (signal) => {
+      const response = await deps.fetch(url, { ...init, signal, redirect: "manual" });
+      return {
+        status: response.status,
+        text: await response.text(),
+        retryAfter: response.headers.get("retry-after"),
+        location: response.headers.get("location"),
+      };
+    });
+  }
+
+  async function waitToRetry(tries: number, asked: number | undefined, what: string): Promise<void> {
+    stats.retries += 1;
+    if (asked !== undefined && asked > LONGEST_WAIT_MS) {
+      const minutes = Math.ceil(asked / 60_000);
+      throw new TracemillError(
+        "source-unavailable",
+        `${what}: the API asks to wait ${minutes} minutes (Retry-After); run the same command again then`,
+        { retryable: true },
+      );
+    }
+    if (asked !== undefined) pace.holdFor(asked);
+    await deps.clock.sleep(asked ?? backoffMs(tries, deps.random), deps.signal);
+  }
+
+  /** Sets an exchange up for its next attempt. @throws TracemillError when there is none to make. */
+  async function prepareNext(exchange: Exchange, verdict: Setback): Promise<void> {
+    const { what } = exchange;
+    switch (verdict.kind) {
+      case "refused":
+        exchange.demands += 1;
+        if (exchange.demands <= MOST_DEMANDS && carried.take(verdict.body, exchange.sent)) return;
+        throw refusal(what, verdict.status, verdict.body, options);
+      case "redirect":
+        exchange.redirects += 1;
+        exchange.url = followed(exchange.url, verdict.location, what);
+        if (exchange.redirects > MOST_REDIRECTS || exchange.body !== undefined) throw redirectLoop(exchange);
+        return;
+      case "again":
+        exchange.tries += 1;
+        if (exchange.tries > options.maxRetries) throw spent(what, verdict.reason, exchange.tries, options);
+        await waitToRetry(exchange.tries, verdict.retryAfter(deps.clock.now()), what);
+        return;
+    }
+  }
+
+  const send: Requester["send"] = async (url, { expected = [], body } = {}) => {
+    const what = `${body === undefined ? "GET" : "POST"} ${url.pathname}`;
+    const key = freshValue(deps.random);
+    const exchange: Exchange = { what, url, body, key, sent: new Map(), tries: 0, demands: 0, redirects: 0 };
+    for (;;) {
+      exchange.sent = carried.fields();
+      const outcome = await settle(() => attempt(...toRequest(exchange, options.token)), deps.signal);
+      const verdict = judge(outcome, expected);
+      if (verdict.kind === "answer") return verdict.answer;
+      await prepareNext(exchange, verdict);
+    }
+  };
+
+  return { stats, send: (url, sendOptions) => cancellable(() => send(url, sendOptions), deps.signal) };
+}
+
+function toRequest({ url: target, body, key, sent }: Exchange, token: string): [URL, RequestInit] {
+  const url = new URL(target);
+  const headers: Record<string, string> = { accept: "application/json", authorization: `Bearer ${token}` };
+  if (body === undefined) {
+    for (const [field, value] of sent) url.searchParams.set(field, value);
+    return [url, { headers }];
+  }
+  headers["content-type"] = "application/json";
+  headers["idempotency-key"] = key;
+  return [url, { method: "POST", headers, body: JSON.stringify({ ...body, ...Object.fromEntries(sent) }) }];
+}
+
+function spent(what: string, reason: string, tries: number, options: RequestOptions): TracemillError {
+  const message = `${what} failed ${tries} times, at last: ${reason}. Check the base URL and the API, then run the same command again`;
+  return new TracemillError("source-unavailable", withoutToken(message, options.token), { retryable: true });
+}
+
+function followed(from: URL, location: string, what: string): URL {
+  const to = new URL(location, from);
+  if (to.origin === from.origin) return to;
+  throw new TracemillError(
+    "source-protocol",
+    `${what} redirects to ${to.origin}, which must not get the token; if that is the API, make it the base URL`,
+  );
+}
+
+function redirectLoop({ what, url }: Exchange): TracemillError {
+  return new TracemillError(
+    "source-protocol",
+    `${what} redirects to ${url.pathname} and does not end; correct the base URL`,
+  );
+}
+
+function assertToken({ token, tokenName }: RequestOptions): void {
+  // A header with other characters makes fetch throw an error that quotes the token.
+  if (/^[\x21-\x7e]+$/.test(token)) return;
+  throw new TracemillError(
+    "invalid-input",
+    `${tokenName} is ${token === "" ? "empty" : "no bearer token: it holds spaces, line ends or non-ASCII characters"}; set it again`,
+  );
+}
+
+async function settle(
+  run: () => Promise<Attempt>,
+  signal: AbortSignal | undefined,
+): Promise<Attempt | Error> {
+  try {
+    return await run();
+  } catch (error) {
+    signal?.throwIfAborted();
+    return error instanceof Error ? error : new Error(messageOf(error));
+  }
+}
+
+/** Runs `work` with a signal that fires after `ms`; the timer covers all of it, so a stalled body counts. */
+async function withTimeout<T>(
+  ms: number,
+  outer: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  // Not AbortSignal.any: the outer signal lives for the whole ingest, and would keep one entry a request.
+  const controller = new AbortController();
+  const stop = (): void => controller.abort(outer?.reason);
+  const timer = setTimeout(() => controller.abort(new Error(`no whole answer within ${ms} ms`)), ms);
+  outer?.addEventListener("abort", stop, { once: true });
+  try {
+    outer?.throwIfAborted();
+    return await work(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    outer?.removeEventListener("abort", stop);
+  }
+}
+
+async function cancellable<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!signal?.aborted) throw error;
+    throw new TracemillError("cancelled", "the ingest was stopped; run the same command again to go on", {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,179 @@
+import { timeId } from "../ids.ts";
+import { objectKeys } from "../keys.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { ObjectStore } from "../ports/object-store.ts";
+import type { RecordStore } from "../ports/record-store.ts";
+import {
+  type IngestCounts,
+  type IngestQuery,
+  NO_COUNTS,
+  type OpenCursor,
+  type ResumePoint,
+  readCursor,
+  writeCursor,
+} from "./cursor.ts";
+import { IdSet } from "./id-set.ts";
+import { SnapshotManifest } from "./manifest.ts";
+import { assertSameQuery } from "./options.ts";
+import { addSeen, PartBuffer, readCheckpoint } from "./parts.ts";
+import type { FetchedRow, RowStart } from "./rows.ts";
+import { tally } from "./tally.ts";
+
+export interface SessionDeps {
+  objects: ObjectStore;
+  records: Pick<RecordStore, "get" | "put">;
+  clock: Clock;
+}
+
+/** One process's work on one snapshot: what it holds in memory, and the cursor that it last wrote. */
+export class IngestSession {
+  cursor: OpenCursor;
+  /** Counts with what is still in the buffer. */
+  counts: IngestCounts;
+  #version: number;
+  #resume: ResumePoint;
+  #taken: number;
+  #buffer = new PartBuffer();
+  readonly #deps: SessionDeps;
+
+  constructor(cursor: OpenCursor, version: number, deps: SessionDeps) {
+    this.cursor = cursor;
+    this.counts = cursor.counts;
+    this.#version = version;
+    this.#resume = cursor.resume;
+    this.#taken = cursor.taken;
+    this.#deps = deps;
+  }
+
+  /** Takes one entry of the source; stores a part when there is enough for one. */
+  async take(row: FetchedRow): Promise<void> {
+    this.#buffer.add(row);
+    this.#resume = row.place;
+    if (row.kind !== "duplicate") this.#taken += 1;
+    this.counts = tally(this.counts, row);
+    if (this.#buffer.full) await this.flush();
+  }
+
+  /** Stores what is held, then moves the cursor on. @throws TracemillError `conflict`, `storage-*`. */
+  async flush(resume: ResumePoint = this.#resume): Promise<void> {
+    const { objects, records, clock } = this.#deps;
+    let { nextPart, skippedParts } = this.cursor;
+    if (this.#buffer.entries > 0) {
+      const { number, bytes } = await this.#buffer.store(objects, this.cursor, nextPart);
+      const skipped = Array.from({ length: number - nextPart }, (_, index) => nextPart + index);
+      skippedParts = [...skippedParts, ...skipped];
+      nextPart = number + 1;
+      this.counts = { ...this.counts, bytes: this.counts.bytes + bytes };
+    }
+    const updatedAt = new Date(clock.now()).toISOString();
+    const { counts } = this;
+    const cursor = { ...this.cursor, updatedAt, resume, taken: this.#taken, counts, nextPart, skippedParts };
+    this.#version = await writeCursor(records, cursor, this.#version);
+    this.cursor = cursor;
+    this.#buffer = new PartBuffer();
+  }
+
+  /** What the parts stored so far mean for a fetch that goes on. */
+  async start(): Promise<RowStart> {
+    const seen = new IdSet();
+    for (const number of this.#partNumbers()) {
+      addSeen(seen, await readCheckpoint(this.#deps.objects, this.cursor, number));
+    }
+    return { resume: this.cursor.resume, taken: this.cursor.taken, seen };
+  }
+
+  /** The manifest of all that was stored. */
+  async manifest(): Promise<SnapshotManifest> {
+    const { source, snapshotId, query, startedAt, counts } = this.cursor;
+    const parts: SnapshotManifest["parts"] = [];
+    const rejectParts: SnapshotManifest["rejectParts"] = [];
+    let fetched: SnapshotManifest["fetched"];
+    for (const number of this.#partNumbers()) {
+      const checkpoint = await readCheckpoint(this.#deps.objects, this.cursor, number);
+      if (checkpoint.part) parts.push(checkpoint.part);
+      if (checkpoint.rejects) rejectParts.push(checkpoint.rejects);
+      if (checkpoint.fetched)
+        fetched = { ...checkpoint.fetched, first: (fetched ?? checkpoint.fetched).first };
+    }
+    return SnapshotManifest.parse({
+      schemaVersion: 1,
+      source,
+      snapshotId,
+      query,
+      startedAt,
+      completedAt: new Date(this.#deps.clock.now()).toISOString(),
+      ...(fetched && { fetched }),
+      counts,
+      parts,
+      rejectParts,
+    });
+  }
+
+  /** Marks the source as having this snapshot, complete. */
+  async complete(manifest: SnapshotManifest): Promise<void> {
+    const { schemaVersion, source, snapshotId, query, startedAt } = this.cursor;
+    const { completedAt: updatedAt, counts } = manifest;
+    const base = { schemaVersion, source, snapshotId, query, startedAt, updatedAt, counts };
+    await writeCursor(this.#deps.records, { ...base, status: "complete" }, this.#version);
+  }
+
+  #partNumbers(): number[] {
+    const skipped = new Set(this.cursor.skippedParts);
+    return Array.from({ length: this.cursor.nextPart }, (_, index) => index).filter((n) => !skipped.has(n));
+  }
+}
+
+/**
+ * Goes on with the source's unfinished snapshot, or begins one. Either way the cursor is written under this
+ * process's name, so that a process that had it until now fails at its next write.
+ * @throws TracemillError `conflict` when the unfinished one has another query, or another process is quicker.
+ */
+export async function openSession(
+  { source, query, restart }: { source: string; query: IngestQuery; restart: boolean },
+  deps: SessionDeps,
+): Promise<IngestSession> {
+  const found = await readCursor(deps.records, source);
+  const now = deps.clock.now();
+  const owner = timeId("own", now);
+  const updatedAt = new Date(now).toISOString();
+  const open = found?.data.status === "open" ? found.data : undefined;
+  if (open !== undefined && !restart) {
+    assertSameQuery(source, open.query, query);
+    const taken: OpenCursor = { ...open, owner, updatedAt };
+    return new IngestSession(taken, await writeCursor(deps.records, taken, found?.version), deps);
+  }
+  const previous = open === undefined ? found?.data.snapshotId : open.previous;
+  const cursor: OpenCursor = {
+    schemaVersion: 1,
+    status: "open",
+    source,
+    snapshotId: timeId("snap", now),
+    owner,
+    query,
+    startedAt: updatedAt,
+    updatedAt,
+    counts: NO_COUNTS,
+    resume: { status: "start" },
+    taken: 0,
+    nextPart: 0,
+    skippedParts: [],
+    ...(previous !== undefined && { previous }),
+  };
+  const version = await writeCursor(deps.records, cursor, found?.version);
+  if (open !== undefined) await removeExcept(deps.objects, source, open.snapshotId, new Set());
+  return new IngestSession(cursor, version, deps);
+}
+
+/** Deletes what lies under a snapshot's prefix but for the keys in `keep`. */
+export async function removeExcept(
+  objects: ObjectStore,
+  source: string,
+  snapshotId: string,
+  keep: ReadonlySet<string>,
+): Promise<void> {
+  const manifest = objectKeys.snapshotManifest(source, snapshotId);
+  const prefix = manifest.slice(0, manifest.lastIndexOf("/") + 1);
+  const stale: string[] = [];
+  for await (const { key } of objects.list(prefix)) if (!keep.has(key)) stale.push(key);
+  for (const key of stale) await objects.delete(key);
+}

@@ -1,0 +1,103 @@
+import type { z } from "zod";
+import { objectKeys } from "../keys.ts";
+import type { ObjectStore } from "../ports/object-store.ts";
+import type { RecordStore } from "../ports/record-store.ts";
+import { parseAs } from "../validation.ts";
+import type { ProductionClient } from "./client.ts";
+import type { IngestCounts } from "./cursor.ts";
+import { readManifest, type SnapshotManifest } from "./manifest.ts";
+import { clientFor, type FetchDeps, IngestOptions, toQuery } from "./options.ts";
+import { fetchRows } from "./rows.ts";
+import { type IngestSession, openSession, removeExcept } from "./session.ts";
+import { withRequests } from "./tally.ts";
+
+export interface IngestDeps extends FetchDeps {
+  objects: ObjectStore;
+  records: Pick<RecordStore, "get" | "put">;
+  /** Told after every entry of the source, with the counts so far, earlier processes' included. */
+  onProgress?: ((counts: IngestCounts) => void) | undefined;
+}
+
+/**
+ * Mirrors a production API into `raw/<source>/<snapshotId>/`. An unfinished snapshot of the same query is
+ * gone on with; when this process is stopped or fails, everything fetched in order until then is stored first.
+ * @returns the manifest of the finished snapshot.
+ * @throws TracemillError `invalid-input`, `unauthorized`, `source-unavailable`, `source-protocol`, `conflict`,
+ *   `cancelled`, `storage-*`.
+ */
+export async function ingestSnapshot(
+  input: z.input<typeof IngestOptions>,
+  deps: IngestDeps,
+): Promise<SnapshotManifest> {
+  const options = parseAs(IngestOptions, input, "ingest options");
+  const client = clientFor(options, pickFetchDeps(deps));
+  const query = toQuery(options, client);
+  const session = await openSession({ source: options.source, query, restart: options.restart }, deps);
+  const { source, snapshotId } = session.cursor;
+  // Killed between the manifest and the cursor: there is nothing left to fetch.
+  const manifest =
+    (await readManifest(deps.objects, source, snapshotId)) ?? (await fill(session, client, options, deps));
+  return finish(session, manifest, deps);
+}
+
+async function fill(
+  session: IngestSession,
+  client: ProductionClient,
+  options: IngestOptions,
+  deps: IngestDeps,
+): Promise<SnapshotManifest> {
+  const before = session.counts;
+  const recount = (): void => {
+    session.counts = withRequests(session.counts, before, client.stats);
+  };
+  const rows = fetchRows(options, { client, clock: deps.clock }, await session.start());
+  try {
+    for (;;) {
+      const next = await nextOrStored(rows, session, recount);
+      if (next.done) break;
+      recount();
+      await session.take(next.value);
+      deps.onProgress?.(session.counts);
+    }
+  } finally {
+    await rows.return(undefined);
+  }
+  recount();
+  await session.flush({ status: "end" });
+  return session.manifest();
+}
+
+/** The next row; when there is an error instead, what came before it is stored before the error is passed on. */
+async function nextOrStored<T>(rows: AsyncGenerator<T>, session: IngestSession, recount: () => void) {
+  try {
+    return await rows.next();
+  } catch (error) {
+    recount();
+    await session.flush();
+    throw error;
+  }
+}
+
+async function finish(
+  session: IngestSession,
+  filled: SnapshotManifest,
+  { objects }: IngestDeps,
+): Promise<SnapshotManifest> {
+  const { source, snapshotId } = filled;
+  const key = objectKeys.snapshotManifest(source, snapshotId);
+  const { created } = await objects.putIfAbsent(
+    key,
+    Buffer.from(`${JSON.stringify(filled, undefined, 2)}\n`),
+  );
+  // A process that was displaced just before its end may have been first: what it wrote is complete too.
+  const manifest = created ? filled : ((await readManifest(objects, source, snapshotId)) ?? filled);
+  await session.complete(manifest);
+  // Last, since another process may be at work on this snapshot until the cursor says complete.
+  const files = [...manifest.parts, ...manifest.rejectParts].map((part) => part.key);
+  await removeExcept(objects, source, snapshotId, new Set([key, ...files]));
+  return manifest;
+}
+
+function pickFetchDeps({ fetch, clock, random, signal, token }: IngestDeps): FetchDeps {
+  return { fetch, clock, random, signal, token };
+}

@@ -1,0 +1,86 @@
+import { objectKeys } from "../keys.ts";
+import type { AgentRegistry } from "../ports/agent.ts";
+import type { ObjectStore } from "../ports/object-store.ts";
+import { type Excluded, type FilledShard, Plan, planTask, type Shard, ShardFiller } from "../run/plan.ts";
+import type { RunSpec } from "../run/spec.ts";
+import { TaskRef, Trial } from "../run/trial.ts";
+import { jsonLinesBody, readJson, readJsonLines } from "../stored-json.ts";
+import { parseAs } from "../validation.ts";
+
+interface PlanInput {
+  runId: string;
+  spec: RunSpec;
+  agents: AgentRegistry;
+  tasks: AsyncIterable<TaskRef>;
+}
+
+interface PlanSink {
+  shard(filled: FilledShard): Promise<void>;
+  excluded(pair: Excluded): void;
+}
+
+/** Resolves a spec over its tasks, handing out shards as they fill. Writes nothing itself. */
+export async function resolvePlan(input: PlanInput, sink: PlanSink): Promise<Plan> {
+  const { runId, spec, agents } = input;
+  const filler = new ShardFiller();
+  const shards: Shard[] = [];
+  const excludedBy: Record<string, number> = {};
+  const counts = { tasks: 0, trials: 0, excluded: 0 };
+  const close = async (filled: FilledShard): Promise<void> => {
+    shards.push(filled.shard);
+    await sink.shard(filled);
+  };
+  for await (const task of input.tasks) {
+    counts.tasks += 1;
+    for (const entry of planTask(task, runId, spec, agents)) {
+      if ("excluded" in entry) {
+        counts.excluded += 1;
+        const reason = `${entry.excluded.agent.name}: ${entry.excluded.reason}`;
+        excludedBy[reason] = (excludedBy[reason] ?? 0) + 1;
+        sink.excluded(entry.excluded);
+        continue;
+      }
+      counts.trials += entry.trials.length;
+      for (const trial of entry.trials) for (const filled of filler.add(trial)) await close(filled);
+    }
+  }
+  for (const filled of filler.finish()) await close(filled);
+  return { schemaVersion: 1, runId, ...counts, excludedBy, shards };
+}
+
+/** Resolves a run's plan and stores it: the shards first, `shards.json` last. */
+export async function planRun(
+  runId: string,
+  deps: { spec: RunSpec; agents: AgentRegistry; objects: ObjectStore },
+): Promise<Plan> {
+  const { spec, agents, objects } = deps;
+  const left: Excluded[] = [];
+  const plan = await resolvePlan(
+    { runId, spec, agents, tasks: readRunTasks(runId, objects) },
+    {
+      shard: ({ shard, trials }) =>
+        objects.put(objectKeys.runShard(runId, shard.shardId), jsonLinesBody(trials)),
+      excluded: (pair) => left.push(pair),
+    },
+  );
+  if (left.length > 0) await objects.put(objectKeys.runExcluded(runId), jsonLinesBody(left));
+  await objects.put(objectKeys.runShards(runId), Buffer.from(`${JSON.stringify(plan)}\n`));
+  return plan;
+}
+
+export async function* readRunTasks(runId: string, objects: ObjectStore): AsyncGenerator<TaskRef> {
+  const key = objectKeys.runTasks(runId);
+  for await (const value of readJsonLines(objects, key))
+    yield parseAs(TaskRef, value, key, "storage-corrupt");
+}
+
+/** @throws TracemillError `not-found` when the run has no plan yet. */
+export async function readPlan(runId: string, objects: ObjectStore): Promise<Plan> {
+  const key = objectKeys.runShards(runId);
+  return parseAs(Plan, await readJson(objects, key), key, "storage-corrupt");
+}
+
+export async function* readShard(runId: string, shard: Shard, objects: ObjectStore): AsyncGenerator<Trial> {
+  const key = objectKeys.runShard(runId, shard.shardId);
+  for await (const value of readJsonLines(objects, key)) yield parseAs(Trial, value, key, "storage-corrupt");
+}

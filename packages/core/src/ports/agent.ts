@@ -1,0 +1,66 @@
+import type { Trajectory } from "../atif/trajectory.ts";
+import type { HarborTask } from "../harbor/task.ts";
+import type { ReplayReport } from "../run/result.ts";
+import type { AgentEnd, AgentRef, ReferenceSolution, TaskRef, Usage } from "../run/trial.ts";
+import type { Scenario } from "../scenario/scenario.ts";
+import type { Clock } from "./clock.ts";
+import type { Exchange } from "./model-client.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+/** A task unpacked from its archive. */
+export type LoadedTask = { kind: "harbor"; harbor: HarborTask } | { kind: "scenario"; scenario: Scenario };
+
+/** Which trials an agent makes of a task: one for each entry, or none with the reason. */
+export type TrialVariants = { references: readonly (ReferenceSolution | undefined)[] } | { excluded: string };
+
+/** Counts what an attempt uses and ends it when a cap is reached. */
+export interface BudgetMeter {
+  /** @throws TracemillError `budget-exceeded`, naming the cap. */
+  spend(usage: Usage): void;
+}
+
+export interface AgentContext {
+  agent: AgentRef;
+  task: LoadedTask;
+  /** The recorded solution to play, for trials that have one. */
+  reference?: Trajectory;
+  solutionId?: string;
+  /** Absent for agents that need none. */
+  sandbox?: Sandbox;
+  /** Aborted when the attempt's time runs out or the run is cancelled. */
+  signal: AbortSignal;
+  budget: BudgetMeter;
+  /** Values for `${NAME}` in the task's tables, from the run's spec. */
+  env: Readonly<Record<string, string>>;
+  clock: Clock;
+  /** Keeps one model exchange. */
+  record(exchange: Exchange): void;
+}
+
+export interface AgentResult {
+  end: AgentEnd;
+  trajectory: Trajectory;
+  usage?: Usage;
+  replay?: ReplayReport;
+}
+
+/**
+ * Something that works on a task. It never verifies its own work.
+ *
+ * `run` returns how it ended; it throws only for failures that are not its own: `sandbox-failed`,
+ * `model-failed`, `budget-exceeded`, `cancelled`. On an aborted signal it returns as soon as it can, with
+ * the trajectory so far.
+ */
+export interface Agent {
+  readonly name: string;
+  readonly version: string;
+  /** What gives its trials a reward: the task's own check, or the source's unchecked claim about the solution. */
+  readonly decidedBy: "task" | "claim";
+  /** Whether trials of this task need a sandbox for the agent's part. */
+  needsSandbox(task: Pick<TaskRef, "kind" | "tools">): boolean;
+  variants(task: TaskRef, agent: AgentRef): TrialVariants;
+  run(context: AgentContext): Promise<AgentResult>;
+}
+
+/** Finds an agent by the name in a spec. @throws TracemillError `invalid-spec`, with a suggestion. */
+export type AgentRegistry = (name: string) => Agent;

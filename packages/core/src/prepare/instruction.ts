@@ -1,0 +1,18 @@
+import { TracemillError } from "../errors.ts";
+import type { Task } from "../production/schemas.ts";
+import { requestMessages } from "./request.ts";
+
+/**
+ * What the agent of a Harbor task is asked: the row's prompt, else what the user said in its request, else its
+ * title.
+ * @throws TracemillError `invalid-task` when the row asks nothing.
+ */
+export function instructionOf(task: Task): string {
+  if (task.prompt?.trim()) return task.prompt;
+  const hasRequest = task.messages != null || task.responses_create_params != null;
+  const said = hasRequest ? requestMessages(task).filter(({ role }) => role === "user") : [];
+  const text = said.map(({ content }) => content).join("\n\n");
+  if (text.trim() !== "") return text;
+  if (task.title?.trim()) return task.title;
+  throw new TracemillError("invalid-task", `${task.id}: \`prompt\` is missing, and so are a request and a title`);
+}

@@ -1,0 +1,106 @@
+import { TracemillError } from "../errors.ts";
+import { timeId } from "../ids.ts";
+import { objectKeys, recordKeys } from "../keys.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { ObjectStore } from "../ports/object-store.ts";
+import type { RecordStore } from "../ports/record-store.ts";
+import { readJson } from "../stored-json.ts";
+import { parseAs } from "../validation.ts";
+import { RunRecord } from "./run.ts";
+import { canonicalJson, ResolvedRunSpec, type RunSpec, specHash } from "./spec.ts";
+
+interface RunDeps {
+  objects: ObjectStore;
+  records: RecordStore;
+  clock: Clock;
+}
+
+/** Writes a new run: first its spec, then its row. */
+export async function createRun(spec: RunSpec, deps: RunDeps): Promise<RunRecord> {
+  const now = deps.clock.now();
+  const runId = timeId("run", now);
+  const record: RunRecord = {
+    schemaVersion: 1,
+    runId,
+    name: spec.name,
+    specHash: specHash(spec),
+    createdAt: new Date(now).toISOString(),
+    status: "running",
+  };
+  await deps.objects.putIfAbsent(objectKeys.runSpec(runId), Buffer.from(`${canonicalJson(spec)}\n`));
+  await deps.records.put(recordKeys.run(runId), record, "absent");
+  return record;
+}
+
+/** @throws TracemillError `not-found`, naming the verb that lists runs. */
+export async function readRun(runId: string, records: RecordStore): Promise<RunRecord> {
+  const key = recordKeys.run(runId);
+  const stored = await records.get(key);
+  if (stored !== undefined)
+    return parseAs(RunRecord, stored.data, `record ${key.pk}/${key.sk}`, "storage-corrupt");
+  throw new TracemillError("not-found", `no run ${runId} here; \`tracemill runs\` lists them`);
+}
+
+/**
+ * Finds a run by its id, the start of its id, its name (the newest of that name), or `latest`.
+ * @throws TracemillError `not-found`, or `invalid-input` when the start of an id fits several.
+ */
+export async function findRun(reference: string, records: RecordStore): Promise<RunRecord> {
+  const found = reference.startsWith("run_")
+    ? await findById(reference, records)
+    : await findNewest(records, (run) => reference === "latest" || run.name === reference);
+  if (found !== undefined) return found;
+  throw new TracemillError("not-found", `no run ${reference} here; \`tracemill runs\` lists them`);
+}
+
+async function findById(start: string, records: RecordStore): Promise<RunRecord | undefined> {
+  let found: RunRecord | undefined;
+  for await (const run of listRuns(records, { prefix: start })) {
+    if (run.runId === start) return run;
+    if (found !== undefined) {
+      throw new TracemillError("invalid-input", `${start} fits several runs; give more of the id`);
+    }
+    found = run;
+  }
+  return found;
+}
+
+/** The newest run that is wanted. */
+export async function findNewest(
+  records: RecordStore,
+  wanted: (run: RunRecord) => boolean,
+): Promise<RunRecord | undefined> {
+  for await (const run of listRuns(records, { newestFirst: true })) if (wanted(run)) return run;
+  return undefined;
+}
+
+export async function* listRuns(
+  records: RecordStore,
+  options: { newestFirst?: boolean; prefix?: string } = {},
+): AsyncGenerator<RunRecord> {
+  const { newestFirst: reverse = false, prefix } = options;
+  for await (const stored of records.query("runs", {
+    reverse,
+    ...(prefix === undefined ? {} : { prefix }),
+  })) {
+    yield parseAs(RunRecord, stored.data, `record ${stored.pk}/${stored.sk}`, "storage-corrupt");
+  }
+}
+
+export async function readRunSpec(runId: string, objects: ObjectStore): Promise<RunSpec> {
+  const key = objectKeys.runSpec(runId);
+  return parseAs(ResolvedRunSpec, await readJson(objects, key), key, "storage-corrupt");
+}
+
+type RunState =
+  | { status: "running" }
+  | { status: "stopped"; stoppedAt: string; reason: string }
+  | { status: "finished"; finishedAt: string; dataset?: string };
+
+/** Moves a run to another state; the last writer wins, since every state is derived from what is stored. */
+export async function setRunState(runId: string, state: RunState, records: RecordStore): Promise<RunRecord> {
+  const { schemaVersion, name, specHash: hash, createdAt } = await readRun(runId, records);
+  const record = RunRecord.parse({ schemaVersion, runId, name, specHash: hash, createdAt, ...state });
+  await records.put(recordKeys.run(runId), record, "any");
+  return record;
+}

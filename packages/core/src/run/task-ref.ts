@@ -1,0 +1,65 @@
+import type { HarborTask } from "../harbor/task.ts";
+import type { Scenario } from "../scenario/scenario.ts";
+import type { ReferenceSolution, TaskNeed, TaskRef } from "./trial.ts";
+
+interface Provenance {
+  hash: string;
+  group?: string | undefined;
+  origin: TaskRef["origin"];
+  references: ReferenceSolution[];
+}
+
+/** How a run sees a Harbor task. */
+export function harborTaskRef(task: HarborTask, provenance: Provenance): TaskRef {
+  return {
+    hash: provenance.hash,
+    kind: "harbor",
+    name: task.name,
+    group: provenance.group ?? task.name,
+    environment: task.environmentHash,
+    origin: provenance.origin,
+    hasSolution: task.hasSolution,
+    decidedBy: "tests",
+    tools: [],
+    needs: needsOf(task),
+    references: provenance.references,
+  };
+}
+
+/** How a run sees a scenario. All scenarios share the bare environment. */
+export function scenarioTaskRef(scenario: Scenario, provenance: Provenance): TaskRef {
+  return {
+    hash: provenance.hash,
+    kind: "scenario",
+    name: scenario.name,
+    group: provenance.group ?? scenario.name,
+    environment: "bare",
+    origin: provenance.origin,
+    hasSolution: false,
+    decidedBy: scenario.expected_answer === undefined ? "none" : "answer",
+    tools: scenario.tools.map(toolName),
+    needs: [],
+    references: provenance.references,
+  };
+}
+
+function toolName(tool: Record<string, unknown>): string {
+  const inner = tool.function as { name?: unknown } | undefined;
+  return String(inner?.name ?? tool.name ?? "");
+}
+
+function needsOf(task: HarborTask): TaskNeed[] {
+  const { environment, agent, verifier, steps } = task.config;
+  const modes = [environment.network_mode, agent.network_mode, verifier.network_mode];
+  const needs: Record<TaskNeed, boolean> = {
+    image:
+      environment.docker_image != null && !task.files.some((file) => file.path === "environment/Dockerfile"),
+    gpu: (environment.gpus ?? 0) > 0 || environment.tpu != null,
+    "network-allowlist": modes.includes("allowlist"),
+    windows: environment.os === "windows",
+    "multi-step": (steps ?? []).length > 0,
+    "mcp-server": environment.mcp_servers.length > 0,
+    compose: task.files.some((file) => /^environment\/(docker-)?compose\.ya?ml$/.test(file.path)),
+  };
+  return (Object.keys(needs) as TaskNeed[]).filter((need) => needs[need]);
+}

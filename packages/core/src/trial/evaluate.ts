@@ -1,0 +1,150 @@
+import { parseTrajectory, type Trajectory } from "../atif/trajectory.ts";
+import { TracemillError } from "../errors.ts";
+import { isRetryable, type Outcome, type Rewards } from "../run/outcome.ts";
+import type { ReplayReport, Verification } from "../run/result.ts";
+import type { AttemptSummary, Trace, Trial, TrialRecord } from "../run/trial.ts";
+import { finalAnswer, sameAnswer } from "../scenario/answer.ts";
+import type { Scenario } from "../scenario/scenario.ts";
+import { readJson } from "../stored-json.ts";
+import type { TrialDeps, TrialProgress } from "./deps.ts";
+import { endAttempt } from "./end.ts";
+import { isHeldByOther, newLease, underLease } from "./lease.ts";
+import { outcomeOfError } from "./outcome-of-error.ts";
+import { type HeldRecord, readTrialRecord, writeTrialRecord } from "./record.ts";
+import { cancelledIf } from "./trace.ts";
+import { verify } from "./verify.ts";
+
+type TracedRow = Extract<TrialRecord, { status: "traced" }>;
+
+/**
+ * The verification of a traced trial. The verifier runs in a sandbox that the agent never touched; when it
+ * fails for reasons of its own it is run again over the same workspace, as often as the policy allows.
+ */
+export async function evaluateTrial(trial: Trial, deps: TrialDeps): Promise<TrialProgress> {
+  const held = await readTrialRecord(deps.records, deps.runId, trial.trialId);
+  if (held === undefined || held.row.status === "waiting") return "skipped";
+  if (held.row.status === "ended") return "ended";
+  if (isHeldByOther(held.row.lease, deps)) return "busy";
+  if (held.row.status === "tracing" || deps.draining.aborted) return "skipped";
+  const claimed = await claimVerification({ version: held.version, row: held.row }, deps);
+  if (claimed === undefined) return "busy";
+  const evaluated = await underLease(claimed, deps, (lost) =>
+    evaluate(trial, claimed.row.trace, deps, AbortSignal.any([deps.signal, lost])),
+  );
+  const { value, held: current } = evaluated;
+  if (value === "stopped") return "skipped";
+  const next = await endAttempt(trial, current, value, deps);
+  return next === "ended" ? "ended" : "skipped";
+}
+
+/** A trial that this process has just traced is still its own; any other is taken by a conditional write. */
+async function claimVerification(
+  held: HeldRecord<TracedRow>,
+  deps: TrialDeps,
+): Promise<HeldRecord<TracedRow> | undefined> {
+  const { lease } = held.row;
+  if (lease?.owner === deps.owner.id && lease.until > deps.clock.now()) return held;
+  return writeTrialRecord(deps.records, deps.runId, { ...held.row, lease: newLease(deps) }, held);
+}
+
+interface Judgement {
+  rewards: Rewards;
+  decidedBy: AttemptSummary["decidedBy"];
+}
+
+type Evaluated = Parameters<typeof endAttempt>[2];
+
+/** @returns `stopped` when the run was stopped: the trial stays traced, and a resumed run verifies it. */
+async function evaluate(
+  trial: Trial,
+  trace: Trace,
+  deps: TrialDeps,
+  signal: AbortSignal,
+): Promise<Evaluated | "stopped"> {
+  const verifications: Verification[] = [];
+  const startedAt = deps.clock.now();
+  const judged = await judge(trial, trace, verifications, deps, signal);
+  if (signal.aborted) return "stopped";
+  const { agentEnd, usage, sandbox, objects } = trace;
+  const replay = await readReplayReport(trial, objects.trajectory, deps);
+  return {
+    outcome: "rewards" in judged ? outcomeWith(agentEnd, judged.rewards) : judged.failure,
+    decidedBy: "rewards" in judged ? judged.decidedBy : "none",
+    ...(usage === undefined ? {} : { usage }),
+    details: {
+      agentEnd,
+      timings: { ...trace.timings, verifierMs: deps.clock.now() - startedAt },
+      ...(sandbox === undefined ? {} : { sandbox }),
+      verifications,
+      ...(replay === undefined ? {} : { replay }),
+      objects,
+    },
+  };
+}
+
+async function judge(
+  trial: Trial,
+  trace: Trace,
+  verifications: Verification[],
+  deps: TrialDeps,
+  signal: AbortSignal,
+): Promise<Judgement | { failure: Outcome }> {
+  try {
+    if (deps.agents(trial.agent.name).decidedBy === "claim") return judgeByClaim(trial);
+    const task = await deps.tasks.load(trial.task);
+    if (task.kind === "scenario") return await judgeByAnswer(task.scenario, trace, deps);
+    for (let round = 0; ; round += 1) {
+      const verdict = await verify(trial, task.harbor, trace, deps, signal);
+      verifications.push(verdict.verification);
+      if ("rewards" in verdict) return { rewards: verdict.rewards, decidedBy: "tests" };
+      const again = isRetryable(verdict.failure) && round < deps.spec.retry.max;
+      if (!again || signal.aborted) return verdict;
+    }
+  } catch (error) {
+    return { failure: outcomeOfError(cancelledIf(signal, error), "verifier") };
+  }
+}
+
+function judgeByClaim(trial: Trial): Judgement {
+  const claim = trial.reference?.claim;
+  const reward =
+    claim?.score ?? (claim?.status === "passed" ? 1 : claim?.status === "failed" ? 0 : undefined);
+  if (reward === undefined) {
+    throw new TracemillError("reward-missing", "the source has not evaluated this solution");
+  }
+  return { rewards: { reward }, decidedBy: "claim" };
+}
+
+async function judgeByAnswer(scenario: Scenario, trace: Trace, deps: TrialDeps): Promise<Judgement> {
+  const expected = scenario.expected_answer;
+  if (expected === undefined)
+    throw new TracemillError("reward-missing", "the scenario has no expected answer");
+  const trajectory = await readTrajectory(trace.objects.trajectory, deps);
+  const given = finalAnswer(lastAgentText(trajectory));
+  const reward = given !== undefined && sameAnswer(expected, given) ? 1 : 0;
+  return { rewards: { reward }, decidedBy: "answer" };
+}
+
+function lastAgentText(trajectory: Trajectory): string {
+  const message = trajectory.steps.findLast((step) => step.source === "agent")?.message ?? "";
+  if (typeof message === "string") return message;
+  return message.map((part) => (part.type === "text" ? part.text : "")).join("\n");
+}
+
+async function readTrajectory(key: string, deps: TrialDeps): Promise<Trajectory> {
+  return parseTrajectory(await readJson(deps.objects, key), key);
+}
+
+async function readReplayReport(
+  trial: Trial,
+  key: string,
+  deps: TrialDeps,
+): Promise<ReplayReport | undefined> {
+  if (trial.reference === undefined) return undefined;
+  return (await readTrajectory(key, deps)).extra?.replay as ReplayReport | undefined;
+}
+
+/** An agent that failed keeps its reward: what it left behind was verified all the same. */
+function outcomeWith(agentEnd: Trace["agentEnd"], rewards: Rewards): Outcome {
+  return agentEnd.kind === "completed" ? { kind: "scored", rewards } : { ...agentEnd, rewards };
+}

@@ -1,0 +1,213 @@
+import { parseTrajectory, type Trajectory } from "../atif/trajectory.ts";
+import { TracemillError } from "../errors.ts";
+import type { HarborTask } from "../harbor/task.ts";
+import { objectKeys } from "../keys.ts";
+import type { AgentResult, BudgetMeter, LoadedTask } from "../ports/agent.ts";
+import type { Exchange } from "../ports/model-client.ts";
+import type { Sandbox } from "../ports/sandbox.ts";
+import type { Timings, Trace, Trial } from "../run/trial.ts";
+import { jsonLinesBody, readJson } from "../stored-json.ts";
+import { AttemptBudget } from "./budget.ts";
+import { claimTrial, type TracingRow } from "./claim.ts";
+import type { TrialDeps, TrialProgress } from "./deps.ts";
+import { type Ending, endAttempt } from "./end.ts";
+import { awaitHealthy, sandboxSpecOf } from "./environment.ts";
+import { newLease, underLease } from "./lease.ts";
+import { outcomeOfError } from "./outcome-of-error.ts";
+import { type HeldRecord, trialLabel, writeOwnRecord } from "./record.ts";
+import { noTime } from "./result.ts";
+import { storeWorkspace } from "./workspace.ts";
+
+/** Folders of the verification alone; the agent's workspace never includes them. */
+const verifierOnly = ["/tests", "/solution"] as const;
+
+/**
+ * The agent's part of a trial: claims its next attempt, runs the agent, stores what it left behind. Attempts
+ * that fail for reasons other than the agent's are repeated as the policy allows.
+ */
+export async function traceTrial(trial: Trial, deps: TrialDeps): Promise<TrialProgress> {
+  for (;;) {
+    if (deps.draining.aborted || deps.budget.exceeded(deps.clock.now()) !== undefined) return "skipped";
+    const claimed = await claimTrial(trial, deps);
+    if (claimed === "ended") deps.onEvent({ type: "trial-found-ended", trialId: trial.trialId });
+    if (typeof claimed === "string") return claimed;
+    const next = await traceAttempt(trial, claimed, deps);
+    if (next !== "again") return next;
+  }
+}
+
+async function traceAttempt(
+  trial: Trial,
+  claimed: HeldRecord<TracingRow>,
+  deps: TrialDeps,
+): Promise<TrialProgress | "again"> {
+  const { attempt, attempts, startedAt, trialId } = claimed.row;
+  deps.onEvent({
+    type: "attempt-started",
+    trialId,
+    task: trial.task.name,
+    agent: trial.agent.name,
+    attempt,
+  });
+  const { value, held } = await underLease(claimed, deps, (lost) =>
+    runAgent(trial, attempt, deps, AbortSignal.any([deps.signal, lost])),
+  );
+  if ("trace" in value) {
+    const row = { schemaVersion: 1, trialId, status: "traced", attempts, attempt, startedAt } as const;
+    await writeOwnRecord(
+      deps.records,
+      deps.runId,
+      { ...row, trace: value.trace, lease: newLease(deps) },
+      held,
+    );
+    return "traced";
+  }
+  return endAttempt(trial, held, { ...value, decidedBy: "none" }, deps);
+}
+
+type Traced = { trace: Trace } | Pick<Ending, "outcome" | "usage" | "details">;
+
+async function runAgent(
+  trial: Trial,
+  attempt: number,
+  deps: TrialDeps,
+  signal: AbortSignal,
+): Promise<Traced> {
+  const timings = { ...noTime };
+  const budget = new AttemptBudget(deps.spec.limits, deps.budget, () => deps.clock.now());
+  let sandbox: Sandbox | undefined;
+  try {
+    const task = await deps.tasks.load(trial.task);
+    sandbox = await timed(timings, "environmentMs", deps, () => openSandbox(trial, task, deps, signal));
+    const exchanges: Exchange[] = [];
+    const result = await timed(timings, "agentMs", deps, () =>
+      callAgent(trial, task, sandbox, budget, exchanges, deps, signal),
+    );
+    signal.throwIfAborted();
+    if (task.kind === "harbor" && sandbox !== undefined) await collectArtifacts(task.harbor, sandbox, signal);
+    const objects = await storeTrace(trial, attempt, result, exchanges, sandbox, deps);
+    const { end: agentEnd, usage } = result;
+    const described = sandbox === undefined ? {} : { sandbox: sandbox.description };
+    return { trace: { agentEnd, ...(usage === undefined ? {} : { usage }), timings, ...described, objects } };
+  } catch (error) {
+    const outcome = outcomeOfError(cancelledIf(signal, error), "agent");
+    const { used: usage } = budget;
+    return { outcome, ...(usage === undefined ? {} : { usage }), details: { timings } };
+  } finally {
+    await sandbox?.close();
+  }
+}
+
+/** Runs the commands with which a task gathers what its verifier will want (`[[verifier.collect]]`). */
+async function collectArtifacts(task: HarborTask, sandbox: Sandbox, signal: AbortSignal): Promise<void> {
+  for (const { command, timeout_sec: seconds } of task.config.verifier.collect) {
+    await sandbox.exec(["/bin/bash", "-c", command], { timeoutMs: seconds * 1_000, signal });
+  }
+}
+
+/** Whatever broke after the signal was given broke because of it. */
+export function cancelledIf(signal: AbortSignal, error: unknown): unknown {
+  return signal.aborted ? new TracemillError("cancelled", "stopped on request", { cause: error }) : error;
+}
+
+async function openSandbox(
+  trial: Trial,
+  task: LoadedTask,
+  deps: TrialDeps,
+  signal: AbortSignal,
+): Promise<Sandbox | undefined> {
+  if (!deps.agents(trial.agent.name).needsSandbox(trial.task)) return undefined;
+  const spec = sandboxSpecOf(task, "agent", deps.spec, trialLabel(trial));
+  const sandbox = await deps.sandboxes.create({ ...spec, signal });
+  if (task.kind === "scenario") return sandbox;
+  try {
+    await awaitHealthy(task.harbor.config, sandbox, deps.clock, signal);
+    return sandbox;
+  } catch (error) {
+    await sandbox.close();
+    throw error;
+  }
+}
+
+/** Runs the agent under its time limit. An agent that runs out of time has failed, and its work still counts. */
+async function callAgent(
+  trial: Trial,
+  task: LoadedTask,
+  sandbox: Sandbox | undefined,
+  budget: BudgetMeter,
+  exchanges: Exchange[],
+  deps: TrialDeps,
+  signal: AbortSignal,
+): Promise<AgentResult> {
+  const limitMs = timeLimitOf(task, deps);
+  const timeout = limitMs === undefined ? undefined : AbortSignal.timeout(limitMs);
+  const reference = await readReference(trial, deps);
+  const result = await deps.agents(trial.agent.name).run({
+    agent: trial.agent,
+    task,
+    ...(reference === undefined ? {} : { reference, solutionId: trial.reference?.solutionId ?? "" }),
+    ...(sandbox === undefined ? {} : { sandbox }),
+    signal: timeout === undefined ? signal : AbortSignal.any([signal, timeout]),
+    budget,
+    env: deps.spec.env,
+    clock: deps.clock,
+    record: (exchange) => exchanges.push(exchange),
+  });
+  if (timeout?.aborted !== true || limitMs === undefined) return result;
+  const reason = `the agent's time ran out after ${limitMs / 1_000} s`;
+  return { ...result, end: { kind: "agent-failed", failure: "timeout", reason } };
+}
+
+function timeLimitOf(task: LoadedTask, deps: TrialDeps): number | undefined {
+  const own = task.kind === "harbor" ? task.harbor.config.agent.timeout_sec : null;
+  const limits = [own == null ? undefined : own * 1_000, deps.spec.limits.time].filter(
+    (ms) => ms !== undefined,
+  );
+  return limits.length === 0 ? undefined : Math.min(...limits);
+}
+
+async function readReference(trial: Trial, deps: TrialDeps): Promise<Trajectory | undefined> {
+  const key = trial.reference?.trajectoryKey;
+  return key === undefined ? undefined : parseTrajectory(await readJson(deps.objects, key), key);
+}
+
+async function storeTrace(
+  trial: Trial,
+  attempt: number,
+  result: AgentResult,
+  exchanges: readonly Exchange[],
+  sandbox: Sandbox | undefined,
+  deps: TrialDeps,
+): Promise<Trace["objects"]> {
+  const keyOf = (file: Parameters<typeof objectKeys.attempt>[3]) =>
+    objectKeys.attempt(deps.runId, trial.trialId, attempt, file);
+  const trajectory = keyOf("trajectory.json");
+  const withReplay =
+    result.replay === undefined
+      ? result.trajectory
+      : { ...result.trajectory, extra: { ...result.trajectory.extra, replay: result.replay } };
+  await deps.objects.put(trajectory, Buffer.from(`${JSON.stringify(withReplay)}\n`));
+  if (exchanges.length > 0) await deps.objects.put(keyOf("exchanges.jsonl.zst"), jsonLinesBody(exchanges));
+  const changed =
+    sandbox !== undefined &&
+    (await storeWorkspace(keyOf("artifacts.tar.zst"), sandbox.diff({ exclude: verifierOnly }), deps.objects));
+  return {
+    trajectory,
+    ...(exchanges.length > 0 ? { exchanges: keyOf("exchanges.jsonl.zst") } : {}),
+    ...(changed ? { artifacts: keyOf("artifacts.tar.zst") } : {}),
+  };
+}
+
+async function timed<T>(
+  timings: Timings,
+  name: keyof Timings,
+  deps: Pick<TrialDeps, "clock">,
+  work: () => Promise<T>,
+): Promise<T> {
+  const startedAt = deps.clock.now();
+  try {
+    return await work();
+  } finally {
+    timings[name] += deps.clock.now() - startedAt;
+  }
+}

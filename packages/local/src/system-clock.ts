@@ -1,0 +1,10 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Clock } from "@tracemill/core/ports/clock.ts";
+
+/** The machine's own clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  sleep: async (ms, signal) => {
+    await sleep(ms, undefined, signal === undefined ? {} : { signal });
+  },
+};
