@@ -72,7 +72,10 @@ export interface ProductionApi extends AsyncDisposable {
   requests: SeenRequest[];
   /** Most requests that were open at once. */
   readonly mostAtOnce: number;
+  /** May be changed between requests, as may the two below. */
   quirks: Quirks;
+  tasks: unknown[];
+  solutions: Record<string, unknown[]>;
   close(): Promise<void>;
 }
 
@@ -92,7 +95,7 @@ interface Reply {
 
 /** A production task API on 127.0.0.1 under `/api/v1`, with switchable quirks. */
 export async function startProductionApi(options: ProductionApiOptions): Promise<ProductionApi> {
-  const { tasks, solutions = {}, quirks = {} } = options;
+  const { quirks = {} } = options;
   const requests: SeenRequest[] = [];
   const state = { open: 0, mostAtOnce: 0, hits: new Map<Fault, number>() };
 
@@ -112,9 +115,8 @@ export async function startProductionApi(options: ProductionApiOptions): Promise
     const seen = { method: request.method ?? "", url, authorization, headers: request.headers };
     requests.push({ ...seen, body: body === "" ? undefined : JSON.parse(body) });
     const fault = nextFault(quirks, url, state.hits);
-    if (fault !== undefined) return applyFault(fault, response);
-    const reply = route(new URL(url, api.url), request, body === "" ? {} : JSON.parse(body));
-    send(response, reply);
+    if (fault !== undefined) applyFault(fault, response);
+    else send(response, route(new URL(url, api.url), request, body === "" ? {} : JSON.parse(body)));
   }
 
   function route(url: URL, request: IncomingMessage, body: Item): Reply {
@@ -123,19 +125,22 @@ export async function startProductionApi(options: ProductionApiOptions): Promise
     }
     const demanded = demand(quirks, request.method === "GET" ? Object.fromEntries(url.searchParams) : body);
     if (demanded !== undefined) return demanded;
-    const segments = url.pathname.split("/").slice(3).map(decodeURIComponent);
     if (request.method === "POST") return { status: 201, body: { received: body } };
-    if (segments[0] === "tasks" && segments.length === 1) return taskList(url);
-    if (segments[0] === "tasks" && segments[2] === "solutions") return solutionList(url, segments[1] ?? "");
-    if (segments[0] === "tasks") return detail(tasks, segments[1] ?? "");
-    if (segments[0] === "solutions") return detail(Object.values(solutions).flat(), segments[1] ?? "");
+    return resource(url);
+  }
+
+  function resource(url: URL): Reply {
+    const [kind = "", id, inner] = url.pathname.split("/").slice(3).map(decodeURIComponent);
+    if (kind === "tasks" && id === undefined) return taskList(url);
+    if (kind === "tasks" && id !== undefined) return inner ? solutionList(url, id) : detail(api.tasks, id);
+    if (kind === "solutions" && id !== undefined) return detail(Object.values(api.solutions).flat(), id);
     return { status: 404, body: { error: "no such path" } };
   }
 
   function taskList(url: URL): Reply {
     const status = url.searchParams.get("status");
     const search = url.searchParams.get("search");
-    const found = (tasks as Item[]).filter(
+    const found = (api.tasks as Item[]).filter(
       (task) =>
         (status === null || task?.status === undefined || task.status === status) &&
         (search === null || JSON.stringify(task).includes(search)),
@@ -144,7 +149,7 @@ export async function startProductionApi(options: ProductionApiOptions): Promise
   }
 
   function solutionList(url: URL, taskId: string): Reply {
-    return page((solutions[taskId] ?? []) as Item[], url, quirks, quirks.summaries?.solutions === true);
+    return page((api.solutions[taskId] ?? []) as Item[], url, quirks, quirks.summaries?.solutions === true);
   }
 
   function detail(items: unknown[], id: string): Reply {
@@ -158,6 +163,8 @@ export async function startProductionApi(options: ProductionApiOptions): Promise
     url: "",
     requests,
     quirks,
+    tasks: options.tasks,
+    solutions: options.solutions ?? {},
     get mostAtOnce() {
       return state.mostAtOnce;
     },
@@ -170,7 +177,8 @@ export async function startProductionApi(options: ProductionApiOptions): Promise
 }
 
 function page(items: Item[], url: URL, quirks: Quirks, summaries: boolean): Reply {
-  const hint = quirks.hint ?? "total";
+  const bare = quirks.listKey === "bare";
+  const hint = bare ? "none" : (quirks.hint ?? "total");
   const asked = Number(url.searchParams.get("page_size") ?? "20");
   const size = Math.min(asked, quirks.pageCap ?? Number.POSITIVE_INFINITY);
   const last = Math.max(1, Math.ceil(items.length / size));
@@ -181,7 +189,7 @@ function page(items: Item[], url: URL, quirks: Quirks, summaries: boolean): Repl
   const entries = items.slice((shown - 1) * size, shown * size);
   const list = summaries ? entries.map(({ id, status }) => ({ id, status })) : entries;
   const listKey = quirks.listKey ?? "results";
-  if (listKey === "bare") return { status: 200, body: list };
+  if (bare) return { status: 200, body: list };
   const more = number < last;
   return {
     status: 200,
@@ -246,28 +254,27 @@ function nextFault(quirks: Quirks, url: string, hits: Map<Fault, number>): Fault
 }
 
 function applyFault(fault: Fault, response: ServerResponse): void {
+  const json = { "content-type": "application/json" };
   switch (fault.kind) {
     case "status":
-      return send(response, {
-        status: fault.status ?? 500,
-        body: fault.body ?? { error: "told to" },
-        ...fault,
-      });
+      send(response, { status: 500, body: { error: "told to" }, ...fault });
+      break;
     case "truncated":
-      response.writeHead(200, { "content-type": "application/json" }).end('{"results": [{"id": "a", "prom');
-      return;
+      response.writeHead(200, json).end('{"results": [{"id": "a", "prom');
+      break;
     case "html":
       response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>Sign in</title>");
-      return;
+      break;
     case "reset":
       response.destroy();
-      return;
+      break;
     case "stall":
       // Headers and half a body, then silence.
-      response.writeHead(200, { "content-type": "application/json" }).write('{"results": [');
-      return;
+      response.writeHead(200, json).write('{"results": [');
+      break;
     case "redirect":
       response.writeHead(307, { location: fault.location ?? "/" }).end();
+      break;
   }
 }
 

@@ -1,5 +1,4 @@
-import { Readable } from "node:stream";
-import { createGunzip, createZstdDecompress } from "node:zlib";
+import { createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
 import { createTarDecoder, packTar } from "modern-tar";
 import { messageOf, TracemillError } from "../errors.ts";
 import { collect, zstd } from "../streams.ts";
@@ -80,11 +79,16 @@ function normalMode(mode: number): number {
   return (mode & 0o111) === 0 ? 0o644 : 0o755;
 }
 
-function decompressed(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  const source = Readable.from([bytes]);
-  if (startsWith(bytes, [0x1f, 0x8b])) return source.compose(createGunzip());
-  if (startsWith(bytes, [0x28, 0xb5, 0x2f, 0xfd])) return source.compose(createZstdDecompress());
-  return source;
+async function* decompressed(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  const decoder = decoderOf(bytes);
+  if (decoder === undefined) return yield bytes;
+  decoder.end(bytes);
+  yield* decoder;
+}
+
+function decoderOf(bytes: Uint8Array): Gunzip | ZstdDecompress | undefined {
+  if (startsWith(bytes, [0x1f, 0x8b])) return createGunzip();
+  return startsWith(bytes, [0x28, 0xb5, 0x2f, 0xfd]) ? createZstdDecompress() : undefined;
 }
 
 function startsWith(bytes: Uint8Array, magic: readonly number[]): boolean {

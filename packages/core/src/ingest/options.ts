@@ -38,6 +38,8 @@ export const FetchOptions = z.strictObject({
   tokenName: z.string().default("TRACEMILL_PROD_API_TOKEN"),
 });
 export type FetchOptions = z.output<typeof FetchOptions>;
+/** As a caller gives them: what has a default may be left out. */
+export type FetchInput = z.input<typeof FetchOptions>;
 
 /** `FetchOptions` for an ingest into the stores. */
 export const IngestOptions = FetchOptions.extend({
@@ -50,6 +52,7 @@ export const IngestOptions = FetchOptions.extend({
   restart: z.boolean().default(false),
 });
 export type IngestOptions = z.output<typeof IngestOptions>;
+export type IngestInput = z.input<typeof IngestOptions>;
 
 export interface FetchDeps extends RequestDeps {
   /** Bearer token. */

@@ -209,7 +209,7 @@ async function cancellable<T>(work: () => Promise<T>, signal: AbortSignal | unde
     return await work();
   } catch (error) {
     if (!signal?.aborted) throw error;
-    throw new TracemillError("cancelled", "the ingest was stopped; run the same command again to go on", {
+    throw new TracemillError("cancelled", "stopped before the end; run the same command again", {
       cause: error,
     });
   }

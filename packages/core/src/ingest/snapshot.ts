@@ -1,4 +1,3 @@
-import type { z } from "zod";
 import { objectKeys } from "../keys.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { RecordStore } from "../ports/record-store.ts";
@@ -6,7 +5,7 @@ import { parseAs } from "../validation.ts";
 import type { ProductionClient } from "./client.ts";
 import type { IngestCounts } from "./cursor.ts";
 import { readManifest, type SnapshotManifest } from "./manifest.ts";
-import { clientFor, type FetchDeps, IngestOptions, toQuery } from "./options.ts";
+import { clientFor, type FetchDeps, type IngestInput, IngestOptions, toQuery } from "./options.ts";
 import { fetchRows } from "./rows.ts";
 import { type IngestSession, openSession, removeExcept } from "./session.ts";
 import { withRequests } from "./tally.ts";
@@ -25,10 +24,7 @@ export interface IngestDeps extends FetchDeps {
  * @throws TracemillError `invalid-input`, `unauthorized`, `source-unavailable`, `source-protocol`, `conflict`,
  *   `cancelled`, `storage-*`.
  */
-export async function ingestSnapshot(
-  input: z.input<typeof IngestOptions>,
-  deps: IngestDeps,
-): Promise<SnapshotManifest> {
+export async function ingestSnapshot(input: IngestInput, deps: IngestDeps): Promise<SnapshotManifest> {
   const options = parseAs(IngestOptions, input, "ingest options");
   const client = clientFor(options, pickFetchDeps(deps));
   const query = toQuery(options, client);

@@ -1,8 +1,7 @@
-import type { z } from "zod";
 import { parseAs } from "../validation.ts";
 import { type IngestCounts, NO_COUNTS } from "./cursor.ts";
 import type { IngestReject } from "./manifest.ts";
-import { clientFor, type FetchDeps, FetchOptions } from "./options.ts";
+import { clientFor, type FetchDeps, type FetchInput, FetchOptions } from "./options.ts";
 import { fetchRows } from "./rows.ts";
 import { tally, withRequests } from "./tally.ts";
 
@@ -19,10 +18,7 @@ export interface WriteLinesDeps extends FetchDeps {
  * Nothing is kept for a later run to go on with.
  * @returns the counts; `bytes` are those of the lines with their ends.
  */
-export async function writeLines(
-  input: z.input<typeof FetchOptions>,
-  deps: WriteLinesDeps,
-): Promise<IngestCounts> {
+export async function writeLines(input: FetchInput, deps: WriteLinesDeps): Promise<IngestCounts> {
   const options = parseAs(FetchOptions, input, "ingest options");
   const client = clientFor(options, deps);
   let counts = NO_COUNTS;

@@ -1,6 +1,6 @@
 import { TracemillError } from "../errors.ts";
 import type { Task } from "../production/schemas.ts";
-import { requestMessages } from "./request.ts";
+import { requestOf } from "./request.ts";
 
 /**
  * What the agent of a Harbor task is asked: the row's prompt, else what the user said in its request, else its
@@ -10,9 +10,12 @@ import { requestMessages } from "./request.ts";
 export function instructionOf(task: Task): string {
   if (task.prompt?.trim()) return task.prompt;
   const hasRequest = task.messages != null || task.responses_create_params != null;
-  const said = hasRequest ? requestMessages(task).filter(({ role }) => role === "user") : [];
+  const said = hasRequest ? requestOf(task).messages.filter(({ role }) => role === "user") : [];
   const text = said.map(({ content }) => content).join("\n\n");
   if (text.trim() !== "") return text;
   if (task.title?.trim()) return task.title;
-  throw new TracemillError("invalid-task", `${task.id}: \`prompt\` is missing, and so are a request and a title`);
+  throw new TracemillError(
+    "invalid-task",
+    `${task.id}: \`prompt\` is missing, and so are a request and a title`,
+  );
 }

@@ -1,9 +1,9 @@
+import type { z } from "zod";
 import { TracemillError } from "../errors.ts";
 import { TaskConfig } from "../harbor/task-config.ts";
 import { formatTaskConfig } from "../harbor/task-config-toml.ts";
 import type { TaskFile } from "../harbor/task-files.ts";
 import type { DecidingCommand, ProductionEnvironment, Task } from "../production/schemas.ts";
-import type { z } from "zod";
 import { instructionOf } from "./instruction.ts";
 import { textFile } from "./text-file.ts";
 
@@ -28,7 +28,8 @@ export function verifyTaskFiles(task: Task, verify: Verify, source: string): Tas
     ...environmentFiles(task),
     ...testFiles(task, verify),
   ];
-  if (task.reference_solution) files.push(textFile("solution/solve.sh", withShebang(task.reference_solution)));
+  if (task.reference_solution)
+    files.push(textFile("solution/solve.sh", withShebang(task.reference_solution)));
   return files;
 }
 
@@ -58,9 +59,17 @@ function environmentFiles(task: Task): TaskFile[] {
   const copiesItself = own != null && /^\s*(COPY|ADD)\s/im.test(own);
   const folder = copiesItself ? "environment/" : "environment/files/";
   if (copiesItself && files.some(([path]) => path === "Dockerfile")) {
-    throw invalid(task, "environment.files", "holds a `Dockerfile`, which would replace `environment.dockerfile`");
+    throw invalid(
+      task,
+      "environment.files",
+      "holds a `Dockerfile`, which would replace `environment.dockerfile`",
+    );
   }
-  const target = environment.workdir ? absolute(task, environment.workdir) : own == null ? defaultWorkdir : ".";
+  const target = environment.workdir
+    ? absolute(task, environment.workdir)
+    : own == null
+      ? defaultWorkdir
+      : ".";
   const copy = files.length > 0 && !copiesItself ? [`COPY ["files/", "${target}/"]`] : [];
   const start = own == null ? ["FROM debian:bookworm", `WORKDIR ${target}`] : [own.trimEnd()];
   const dockerfile = [...start, ...envLines(task, environment), ...copy].join("\n");
@@ -72,8 +81,10 @@ function environmentFiles(task: Task): TaskFile[] {
 
 function envLines(task: Task, { env }: Environment): string[] {
   return Object.entries(env ?? {}).map(([name, value]) => {
-    if (!/^[A-Za-z_]\w*$/.test(name)) throw invalid(task, "environment.env", `\`${name}\` is no variable's name`);
-    if (/[\r\n]/.test(value)) throw invalid(task, `environment.env.${name}`, "holds a line end; put it into a file");
+    if (!/^[A-Za-z_]\w*$/.test(name))
+      throw invalid(task, "environment.env", `\`${name}\` is no variable's name`);
+    if (/[\r\n]/.test(value))
+      throw invalid(task, `environment.env.${name}`, "holds a line end; put it into a file");
     return `ENV ${name}="${value.replaceAll(/["\\$]/g, "\\$&")}"`;
   });
 }
@@ -90,7 +101,11 @@ function testFiles(task: Task, verify: Verify): TaskFile[] {
   const own = new Set(["tests/test.sh", commandFile]);
   const taken = beside.find(({ path }) => own.has(path));
   if (taken !== undefined) {
-    throw invalid(task, "verify.files", `\`${taken.path.slice("tests/".length)}\` is the platform's name; rename it`);
+    throw invalid(
+      task,
+      "verify.files",
+      `\`${taken.path.slice("tests/".length)}\` is the platform's name; rename it`,
+    );
   }
   const script = `#!/bin/bash
 # The task's deciding command: exit code 0 is a pass.

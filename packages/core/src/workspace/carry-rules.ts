@@ -17,7 +17,7 @@ const programFolders = /^(usr|bin|sbin|opt|lib|lib32|lib64|libx32|etc\/alternati
 const hooks: readonly { matches: RegExp; reason: string }[] = [
   {
     matches:
-      /^etc\/ld\.so\.(preload|cache|conf)$|^etc\/ld\.so\.conf\.d\/|(^|\/)glibc-hwcaps(\/|$)|\/gconv-modules/,
+      /^etc\/ld\.so\.(preload|cache|conf)$|^etc\/ld\.so\.conf\.d(\/|$)|(^|\/)glibc-hwcaps(\/|$)|\/gconv-modules/,
     reason: "the dynamic loader would load it into every program",
   },
   {
@@ -29,7 +29,7 @@ const hooks: readonly { matches: RegExp; reason: string }[] = [
     reason: "it would change where Python finds its own library",
   },
   {
-    matches: /^etc\/(profile|bash\.bashrc|bashrc|environment|zshenv)$|^etc\/(profile\.d|zsh)\//,
+    matches: /^etc\/(profile|bash\.bashrc|bashrc|environment|zshenv)$|^etc\/(profile\.d|zsh)(\/|$)/,
     reason: "shells would run it at every start",
   },
   {
@@ -37,7 +37,7 @@ const hooks: readonly { matches: RegExp; reason: string }[] = [
     reason: "shells would run it at every start",
   },
   {
-    matches: /^etc\/(hosts|resolv\.conf|nsswitch\.conf|pip\.conf)$|^etc\/apt\//,
+    matches: /^etc\/(hosts|resolv\.conf|nsswitch\.conf|pip\.conf)$|^etc\/apt(\/|$)/,
     reason: "it would change where the verifier's downloads come from",
   },
   {

@@ -50,14 +50,10 @@ async function* carried(
 ): AsyncGenerator<LayerEntry> {
   const replaced: string[] = [];
   for await (const entry of readLayer(tar)) {
-    if (isBelow(entry.path, replaced)) {
-      refusals.add(entry.path, "a folder above it replaces one of the base");
-      continue;
-    }
-    if (counted(entry, refusals)) continue;
-    if (entry.type === "directory" && isProgramPath(entry.path) && (await policy.baseHas(`/${entry.path}`)))
-      continue;
-    const reason = await refusal(entry, policy);
+    if (await isPassedOver(entry, policy, refusals)) continue;
+    const reason = isBelow(entry.path, replaced)
+      ? "a folder above it replaces one of the base"
+      : await refusal(entry, policy);
     if (reason !== undefined) {
       refusals.add(entry.path, reason);
       if (entry.type === "whiteout") replaced.push(entry.path);
@@ -72,20 +68,25 @@ function isBelow(path: string, folders: readonly string[]): boolean {
   return folders.some((folder) => path === folder || path.startsWith(`${folder}/`));
 }
 
-/** Whether the entry is of a kind that is only counted. */
-function counted(entry: LayerEntry, refusals: Refusals): boolean {
-  const folder = notWorkspaceFolder(entry.path);
+/** Whether the entry is of a kind that is only counted, or a folder that the base has anyway. */
+async function isPassedOver(
+  { type, path }: LayerEntry,
+  { baseHas }: CarryPolicy,
+  refusals: Refusals,
+): Promise<boolean> {
+  const folder = notWorkspaceFolder(path);
   if (folder !== undefined) {
-    if (entry.type !== "directory") refusals.count(folder.name, `is ${folder.owner}`);
+    if (type !== "directory") refusals.count(folder.name, `is ${folder.owner}`);
     return true;
   }
-  if (!isCompiledPython(entry.path)) return false;
-  refusals.count("*.pyc", "in program folders: Python makes them again");
-  return true;
+  if (isCompiledPython(path)) {
+    refusals.count("*.pyc", "in program folders: Python makes them again");
+    return true;
+  }
+  return type === "directory" && (path === "" || (isProgramPath(path) && (await baseHas(`/${path}`))));
 }
 
 async function refusal(entry: LayerEntry, { baseHas }: CarryPolicy): Promise<string | undefined> {
-  if (entry.path === "") return "the root folder itself";
   const hook = hookReason(entry.path);
   if (hook !== undefined && entry.type !== "directory") return hook;
   for (const command of shadowedCommands(entry.path)) {

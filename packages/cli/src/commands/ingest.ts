@@ -1,0 +1,173 @@
+import { TracemillError } from "@tracemill/core/errors.ts";
+import type { SnapshotManifest } from "@tracemill/core/ingest/manifest.ts";
+import type { FetchDeps, FetchInput } from "@tracemill/core/ingest/options.ts";
+import { ingestSnapshot } from "@tracemill/core/ingest/snapshot.ts";
+import { writeLines } from "@tracemill/core/ingest/write-lines.ts";
+import { objectKeys } from "@tracemill/core/keys.ts";
+import { Duration } from "@tracemill/core/run/duration.ts";
+import { parseAs } from "@tracemill/core/validation.ts";
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { CliContext } from "../context.ts";
+import { countsText, showCounts } from "../ingest-progress.ts";
+import { openLineFile } from "../line-file.ts";
+import { RejectFile } from "../reject-file.ts";
+
+interface Flags {
+  taskStatus?: string[];
+  maxTasks?: number;
+  includeEmpty?: true;
+  sleepMs?: number;
+  taskPageSize?: number;
+  solutionPageSize?: number;
+  concurrency?: number;
+  search?: string;
+  timeout?: number;
+  output?: string;
+  source?: string;
+  restart?: true;
+  baseUrl?: string;
+  tokenEnv?: string;
+}
+
+const help = `
+Examples:
+  export TRACEMILL_PROD_BASE_URL=https://tasks.example.com/api/v1
+  export TRACEMILL_PROD_API_TOKEN=…
+  tracemill ingest --task-status done,partial --max-tasks 2000
+  tracemill ingest --output tasks.jsonl
+
+Without --output, tasks and their solutions go into a snapshot under raw/<source>/ of the object store.
+An ingest that was stopped goes on where it was: run the same command again. docs/ingest.md has the rest.`;
+
+/** `tracemill ingest`. */
+export function ingestCommand(context: CliContext): Command {
+  return new Command("ingest")
+    .description("mirror tasks and solutions from the production API")
+    .option("--task-status <status>", "statuses to list; repeat it or use commas (default: done)", gather)
+    .option("--max-tasks <n>", "take at most this many tasks from the lists", atLeast(1))
+    .option("--include-empty", "keep tasks without solutions")
+    .option("--search <text>", "only tasks that the API finds by this text")
+    .option("--source <name>", "name to keep the snapshots under (default: prod)")
+    .option("--output <file>", "write one JSONL file instead of a snapshot; - is standard output")
+    .addOption(new Option("--restart", "drop an unfinished snapshot and begin anew").conflicts(["output"]))
+    .option("--concurrency <n>", "tasks whose solutions are fetched at once (default: 4)", atLeast(1))
+    .option("--sleep-ms <ms>", "least time between two requests (default: 0)", atLeast(0))
+    .option("--timeout <duration>", "time for one request: 30, 30s, 2m (default: 30s)", duration)
+    .option("--task-page-size <n>", "tasks a page to ask for (default: 100)", atLeast(1))
+    .option("--solution-page-size <n>", "solutions a page to ask for (default: 100)", atLeast(1))
+    .option("--base-url <url>", "the API, up to /tasks (default: $TRACEMILL_PROD_BASE_URL)")
+    .option("--token-env <name>", "variable that holds the token (default: TRACEMILL_PROD_API_TOKEN)")
+    .option("--json", "the result as JSON")
+    .addHelpText("after", help)
+    .action((flags: Flags) =>
+      flags.output === undefined ? toSnapshot(flags, context) : toFile(flags, flags.output, context),
+    );
+}
+
+async function toSnapshot(flags: Flags, context: CliContext): Promise<void> {
+  const input = { ...fetchInput(flags, context), source: flags.source, restart: flags.restart };
+  const deps = fetchDeps(flags, context);
+  const home = await context.openHome();
+  try {
+    const { objects, records } = home;
+    const onProgress = showCounts(context, flags.maxTasks);
+    const manifest = await ingestSnapshot(input, { ...deps, objects, records, onProgress });
+    context.out.event(manifest);
+    context.out.text(snapshotText(manifest));
+  } finally {
+    await home.close();
+  }
+}
+
+async function toFile(flags: Flags, output: string, context: CliContext): Promise<void> {
+  const input = fetchInput(flags, context);
+  const deps = fetchDeps(flags, context);
+  const file = await openLineFile(output);
+  // Standard output as the file leaves no room there for anything else.
+  const say = (text: string): void => (output === "-" ? context.out.note(text) : context.out.text(text));
+  const rejects = new RejectFile(output, context.out);
+  try {
+    const onProgress = showCounts(context, flags.maxTasks);
+    const write = (line: string) => file.write(line);
+    const counts = await writeLines(input, {
+      ...deps,
+      write,
+      reject: (each) => rejects.add(each),
+      onProgress,
+    });
+    await rejects.commit();
+    await file.commit();
+    if (output !== "-") context.out.event({ output, counts });
+    say(`${output}: ${countsText(counts)}${counts.rejects > 0 ? `\nput aside: ${rejects.place}` : ""}`);
+  } finally {
+    await rejects.discard();
+    await file.discard();
+  }
+}
+
+function fetchInput(flags: Flags, { config }: CliContext): FetchInput {
+  const baseUrl = flags.baseUrl ?? config.prodBaseUrl;
+  if (baseUrl === undefined) {
+    throw new TracemillError(
+      "invalid-input",
+      "no production API: set TRACEMILL_PROD_BASE_URL (or AUTOPPIA_PROD_BASE_URL), or give --base-url",
+    );
+  }
+  return {
+    baseUrl,
+    statuses: flags.taskStatus,
+    search: flags.search,
+    maxTasks: flags.maxTasks,
+    includeEmpty: flags.includeEmpty,
+    concurrency: flags.concurrency,
+    taskPageSize: flags.taskPageSize,
+    solutionPageSize: flags.solutionPageSize,
+    sleepMs: flags.sleepMs,
+    timeoutMs: flags.timeout,
+    tokenName: tokenName(flags, config),
+  };
+}
+
+function fetchDeps(flags: Flags, context: CliContext): FetchDeps {
+  const { clock, random, config, draining } = context;
+  const name = tokenName(flags, config);
+  const token = config.variable(name);
+  if (token === undefined) {
+    const or =
+      flags.tokenEnv === undefined ? " (or AUTOPPIA_PROD_API_TOKEN), or name another with --token-env" : "";
+    throw new TracemillError("invalid-input", `no token for the production API: set ${name}${or}`);
+  }
+  // Stopping an ingest in the middle of a request loses nothing, so the first Ctrl-C is enough.
+  return { fetch: globalThis.fetch, clock, random, token, signal: draining };
+}
+
+function tokenName(flags: Flags, config: CliContext["config"]): string {
+  if (flags.tokenEnv !== undefined) return flags.tokenEnv;
+  const names = ["TRACEMILL_PROD_API_TOKEN", "AUTOPPIA_PROD_API_TOKEN"] as const;
+  return names.find((name) => config.variable(name) !== undefined) ?? names[0];
+}
+
+function snapshotText(manifest: SnapshotManifest): string {
+  const { source, snapshotId, counts, rejectParts } = manifest;
+  const lines = [`snapshot ${snapshotId} of ${source}: ${countsText(counts)}`];
+  if (rejectParts.length > 0) lines.push(`put aside: ${rejectParts.map((part) => part.key).join(", ")}`);
+  lines.push(`manifest: ${objectKeys.snapshotManifest(source, snapshotId)}`);
+  lines.push(`next: tracemill prepare ${source}`);
+  return lines.join("\n");
+}
+
+function gather(value: string, before: string[] = []): string[] {
+  return [...before, value];
+}
+
+function atLeast(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
+    throw new InvalidArgumentError(`It wants a whole number of at least ${least}.`);
+  };
+}
+
+function duration(text: string): number {
+  return parseAs(Duration, /^\d+(\.\d+)?$/.test(text) ? Number(text) : text, "--timeout");
+}

@@ -1,0 +1,40 @@
+import type { IngestCounts } from "@tracemill/core/ingest/cursor.ts";
+import { formatDuration } from "@tracemill/core/run/duration.ts";
+import type { CliContext } from "./context.ts";
+
+/** Least time between two progress lines. */
+const everyMs = 2_000;
+
+/** `1,204 tasks, 3,310 solutions · 12 empty · 3 put aside`: what an ingest came to, zeros left out. */
+export function countsText(counts: IngestCounts): string {
+  const { rows, solutions, empty, duplicates, rejects, requests, retries } = counts;
+  const number = (value: number): string => value.toLocaleString("en-US");
+  const parts = [`${number(rows)} tasks, ${number(solutions)} solutions`];
+  if (empty > 0) parts.push(`${number(empty)} without solutions`);
+  if (duplicates > 0) parts.push(`${number(duplicates)} listed twice`);
+  if (rejects > 0) parts.push(`${number(rejects)} put aside`);
+  parts.push(`${number(requests)} requests${retries > 0 ? ` (${number(retries)} repeated)` : ""}`);
+  return parts.join(" · ");
+}
+
+/** Says on stderr, now and then, how far an ingest is, at what rate, and how long it will take when that is known. */
+export function showCounts(
+  { out, clock }: Pick<CliContext, "out" | "clock">,
+  maxTasks: number | undefined,
+): (counts: IngestCounts) => void {
+  const startedAt = clock.now();
+  let saidAt = startedAt;
+  let first: number | undefined;
+  return (counts) => {
+    const taken = counts.rows + counts.empty + counts.rejects;
+    // An ingest that goes on begins with the counts of the one before; only what is new makes the rate.
+    first ??= taken - 1;
+    const now = clock.now();
+    if (now - saidAt < everyMs) return;
+    saidAt = now;
+    const perMs = (taken - first) / (now - startedAt);
+    const left = maxTasks === undefined || perMs === 0 ? undefined : (maxTasks - taken) / perMs;
+    const eta = left === undefined || left < 1_000 ? "" : ` · at most ${formatDuration(left)} left`;
+    out.note(`${countsText(counts)} · ${(perMs * 1_000).toFixed(1)}/s${eta}`);
+  };
+}

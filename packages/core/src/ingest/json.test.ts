@@ -1,0 +1,38 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { idOf, isObject, numberOf, parseExact, parsePlain } from "./json.ts";
+
+describe("parseExact", () => {
+  test("numbers come back as they were written", () => {
+    const text = '{"a":1.0,"b":12345678901234567890,"c":[1e3,-0,0.1,7],"d":"1.0","e":1.50}';
+    expect(JSON.stringify(parseExact(text))).toBe(text);
+  });
+
+  test("any JSON comes back with equal content", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const text = JSON.stringify(value);
+        expect(JSON.stringify(parseExact(text))).toBe(text);
+      }),
+    );
+  });
+
+  test("a key named __proto__ stays a key", () => {
+    const text = '{"__proto__":{"x":1.0}}';
+    expect(JSON.stringify(parseExact(text))).toBe(text);
+  });
+});
+
+describe("kept numbers", () => {
+  const kept = parseExact('{"page":2.0,"id":9007199254740993}') as Record<string, unknown>;
+
+  test("are still numbers and ids to those who ask", () => {
+    expect(numberOf(kept.page)).toBe(2);
+    expect(idOf(kept.id)).toBe("9007199254740993");
+    expect(isObject(kept.page)).toBe(false);
+  });
+
+  test("an id beyond 2^53 is read back digit by digit", () => {
+    expect(parsePlain(JSON.stringify(kept))).toEqual({ page: 2, id: "9007199254740993" });
+  });
+});

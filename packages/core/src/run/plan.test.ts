@@ -1,0 +1,114 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Agent, AgentRegistry, TrialVariants } from "../ports/agent.ts";
+import { planTask, ShardFiller, shardSize } from "./plan.ts";
+import { parseRunSpec } from "./spec.ts";
+import type { ReferenceSolution, TaskRef, Trial } from "./trial.ts";
+
+const task: TaskRef = {
+  hash: "a".repeat(64),
+  kind: "harbor",
+  name: "t",
+  group: "t",
+  environment: "env_1",
+  origin: { kind: "folder", path: "t" },
+  hasSolution: true,
+  decidedBy: "tests",
+  tools: [],
+  needs: [],
+  references: [],
+};
+
+function agentsWith(variants: TrialVariants): AgentRegistry {
+  const agent: Agent = {
+    name: "a",
+    version: "1",
+    decidedBy: "task",
+    needsSandbox: () => true,
+    variants: () => variants,
+    run: () => Promise.reject(new Error("not run")),
+  };
+  return () => agent;
+}
+
+const spec = (attempts: number) =>
+  parseRunSpec({ name: "n", tasks: ["."], agents: [{ name: "a" }], attempts }, "s");
+const reference = (solutionId: string): ReferenceSolution => ({
+  solutionId,
+  trajectoryKey: `references/${solutionId}.json`,
+});
+
+function trialsOf(entries: ReturnType<typeof planTask>): Trial[] {
+  return [...entries].flatMap((entry) => ("trials" in entry ? entry.trials : []));
+}
+
+describe("a plan", () => {
+  test("makes a trial of each task, agent, recorded solution and sample", () => {
+    const agents = agentsWith({ references: [reference("s1"), reference("s2")] });
+    const trials = trialsOf(planTask(task, "run_1", spec(3), agents));
+    expect(trials.map(({ reference: played, sample }) => [played?.solutionId, sample])).toEqual([
+      ["s1", 0],
+      ["s1", 1],
+      ["s1", 2],
+      ["s2", 0],
+      ["s2", 1],
+      ["s2", 2],
+    ]);
+    expect(new Set(trials.map(({ trialId }) => trialId)).size).toBe(6);
+  });
+
+  test("gives the same trials the same ids when it is made again", () => {
+    const agents = agentsWith({ references: [undefined] });
+    const ids = () => trialsOf(planTask(task, "run_1", spec(2), agents)).map(({ trialId }) => trialId);
+    expect(ids()).toEqual(ids());
+  });
+
+  test.each([
+    [["image"], "prebuilt image"],
+    [["gpu"], "GPU"],
+    [["multi-step"], "several steps"],
+  ] as const)("leaves out a task that wants %s, and says why", (needs, reason) => {
+    const [entry] = planTask(
+      { ...task, needs: [...needs] },
+      "run_1",
+      spec(1),
+      agentsWith({ references: [undefined] }),
+    );
+    expect(entry).toMatchObject({ excluded: { task: "t", reason: expect.stringContaining(reason) } });
+  });
+
+  test("leaves out what the agent cannot do, with the agent's reason", () => {
+    const [entry] = planTask(task, "run_1", spec(1), agentsWith({ excluded: "no solution" }));
+    expect(entry).toMatchObject({ excluded: { reason: "no solution" } });
+  });
+});
+
+describe("shards", () => {
+  const anyTrial = fc.record({
+    environment: fc.constantFrom("e1", "e2", "e3"),
+    model: fc.constantFrom("m1", undefined),
+  });
+
+  test("hold every trial once, one environment and one model each, none too large", () => {
+    fc.assert(
+      fc.property(fc.array(anyTrial, { maxLength: 400 }), (kinds) => {
+        const filler = new ShardFiller();
+        const trials = kinds.map(({ environment, model }, index): Trial => {
+          const { references: _, ...rest } = { ...task, environment };
+          const agent = model === undefined ? { name: "a" } : { name: "a", model };
+          return { trialId: `trl_${index}`, task: rest, agent, sample: 0 };
+        });
+        const filled = [...trials.flatMap((trial) => filler.add(trial)), ...filler.finish()];
+        expect(filled.flatMap((shard) => shard.trials.map(({ trialId }) => trialId)).toSorted()).toEqual(
+          trials.map(({ trialId }) => trialId).toSorted(),
+        );
+        for (const { shard, trials: inside } of filled) {
+          expect(inside.length).toBeLessThanOrEqual(shardSize);
+          expect(shard.trials).toBe(inside.length);
+          expect(inside.every((trial) => trial.task.environment === shard.environment)).toBe(true);
+          expect(inside.every((trial) => trial.agent.model === shard.model)).toBe(true);
+        }
+      }),
+    );
+  });
+});
