@@ -1,5 +1,5 @@
-import type { SnapshotManifest } from "@tracemill/core/ingest/manifest.ts";
 import { sha256Hex } from "@tracemill/core/ids.ts";
+import type { SnapshotManifest } from "@tracemill/core/ingest/manifest.ts";
 import { objectKeys } from "@tracemill/core/keys.ts";
 import type { ObjectStore } from "@tracemill/core/ports/object-store.ts";
 import { zstd } from "@tracemill/core/streams.ts";
@@ -18,8 +18,24 @@ export async function storeRawSnapshot(
   const key = objectKeys.snapshotPart(source, snapshotId, 0);
   await objects.put(key, body);
   const bytes = body.byteLength;
-  const counts = { rows: rows.length, solutions, duplicates: 0, empty: 0, rejects: 0, bytes, requests: 1, retries: 0 };
-  const part = { key, rows: rows.length, solutions, bytes, rawBytes: Buffer.byteLength(text), sha256: sha256Hex(body) };
+  const counts = {
+    rows: rows.length,
+    solutions,
+    duplicates: 0,
+    empty: 0,
+    rejects: 0,
+    bytes,
+    requests: 1,
+    retries: 0,
+  };
+  const part = {
+    key,
+    rows: rows.length,
+    solutions,
+    bytes,
+    rawBytes: Buffer.byteLength(text),
+    sha256: sha256Hex(body),
+  };
   const manifest: SnapshotManifest = {
     schemaVersion: 1,
     source,

@@ -1,4 +1,5 @@
-import { Readable } from "node:stream";
+import type { Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { createZstdCompress, createZstdDecompress, zstdCompress as zstdCompressCallback } from "node:zlib";
 
@@ -17,11 +18,23 @@ export async function zstd(data: Uint8Array): Promise<Buffer> {
 }
 
 export function zstdStream(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  return Readable.from(source).compose(createZstdCompress()) as AsyncIterable<Uint8Array>;
+  return through(source, createZstdCompress());
 }
 
 export function unzstdStream(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  return Readable.from(source).compose(createZstdDecompress()) as AsyncIterable<Uint8Array>;
+  return through(source, createZstdDecompress());
+}
+
+/** What comes out of `transform`; an error of either, and a reader that stops early, end both. */
+async function* through(source: AsyncIterable<Uint8Array>, transform: Transform): AsyncGenerator<Uint8Array> {
+  // Not Readable.compose: a reader that stops early makes it raise an AbortError that nobody can catch.
+  const flow = pipeline(source, transform).catch(() => undefined);
+  try {
+    yield* transform;
+  } finally {
+    transform.destroy();
+    await flow;
+  }
 }
 
 /** The lines of a UTF-8 stream without their line ends; a last line without one counts, an empty one does not. */

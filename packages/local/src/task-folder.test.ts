@@ -1,11 +1,11 @@
+import { chmod, mkdir, mkdtempDisposable, readdir, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { chmod, mkdir, mkdtempDisposable, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { contentHash } from "@tracemill/core/harbor/task-files.ts";
 import { readHarborTask } from "@tracemill/core/harbor/task.ts";
+import { contentHash } from "@tracemill/core/harbor/task-files.ts";
 import { describe, expect, test } from "vitest";
-import { findTaskFolders, readTaskFolder, taskFoldersUnder } from "./task-folder.ts";
+import { findTaskFolders, readTaskFolder, taskFoldersUnder, writeTaskFolder } from "./task-folder.ts";
 
 const hello = join(import.meta.dirname, "../../../test/fixtures/harbor/task_hello");
 
@@ -22,7 +22,10 @@ describe("readTaskFolder", () => {
   test("reads a task that Harbor hashes the same", async () => {
     const files = await readTaskFolder(hello);
     expect(contentHash(files)).toBe("739ed9e3c2e318476bc97fc06f4ef38e61614a64faed63b5c86cbb8df675fdbe");
-    expect(readHarborTask(files, hello)).toMatchObject({ name: "task_hello", instruction: "Create hello.txt\n" });
+    expect(readHarborTask(files, hello)).toMatchObject({
+      name: "task_hello",
+      instruction: "Create hello.txt\n",
+    });
   });
 
   test("keeps which scripts may be executed", async () => {
@@ -36,7 +39,12 @@ describe("readTaskFolder", () => {
   });
 
   test("does not look at what lies beside the task's own files", async () => {
-    await using dir = await folder({ "task.toml": "", ".git/config": "x", "notes/a.txt": "x", "big.bin": "x" });
+    await using dir = await folder({
+      "task.toml": "",
+      ".git/config": "x",
+      "notes/a.txt": "x",
+      "big.bin": "x",
+    });
     await symlink("/etc/passwd", join(dir.path, "passwords"));
     expect((await readTaskFolder(dir.path)).map(({ path }) => path)).toEqual(["task.toml"]);
   });
@@ -97,5 +105,25 @@ describe("taskFoldersUnder", () => {
   test("says so when there is no task", async () => {
     await using dir = await folder({ "a.txt": "" });
     await expect(Array.fromAsync(taskFoldersUnder(dir.path))).rejects.toThrow(/no folder with a task.toml/);
+  });
+});
+
+describe("writeTaskFolder", () => {
+  const files = [{ path: "tests/test.sh", content: Buffer.from("#!/bin/sh\n"), mode: 0o755 }];
+
+  test("writes what readTaskFolder reads, into a new or an empty folder", async () => {
+    await using dir = await folder({});
+    await mkdir(join(dir.path, "empty"));
+    for (const place of [join(dir.path, "new/task"), join(dir.path, "empty")]) {
+      await writeTaskFolder(place, files);
+      expect(await readTaskFolder(place)).toEqual(files);
+    }
+  });
+
+  test("leaves a folder alone that holds something, and nothing else behind", async () => {
+    await using dir = await folder({ "there/mine.txt": "1" });
+    await expect(writeTaskFolder(join(dir.path, "there"), files)).rejects.toMatchObject({ code: "conflict" });
+    expect(await readdir(dir.path)).toEqual(["there"]);
+    expect(await readdir(join(dir.path, "there"))).toEqual(["mine.txt"]);
   });
 });

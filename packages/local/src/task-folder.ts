@@ -1,6 +1,15 @@
 import type { Dirent } from "node:fs";
-import { readdir, readFile, realpath, stat } from "node:fs/promises";
-import { join, relative, resolve, sep } from "node:path";
+import {
+  mkdir,
+  mkdtempDisposable,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  stat,
+  writeFile,
+} from "node:fs/promises";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { TracemillError } from "@tracemill/core/errors.ts";
 import { byCodePoint, isTaskPath, type TaskFile } from "@tracemill/core/harbor/task-files.ts";
 
@@ -46,6 +55,27 @@ export async function* taskFoldersUnder(dir: string): AsyncGenerator<{ path: str
   }
   if (found > 0) return;
   throw new TracemillError("not-found", `${resolve(dir)}: no folder with a task.toml at or below it`);
+}
+
+/**
+ * Writes files as a new folder: whole, or not at all.
+ * @throws TracemillError `conflict` when something is at `dir` that is no empty folder.
+ */
+export async function writeTaskFolder(dir: string, files: readonly TaskFile[]): Promise<void> {
+  const target = resolve(dir);
+  await mkdir(dirname(target), { recursive: true });
+  await using part = await mkdtempDisposable(join(dirname(target), `.${basename(target)}-`));
+  const root = join(part.path, "task");
+  await mkdir(root);
+  for (const { path, content, mode } of files) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), content, { mode });
+  }
+  await rename(root, target).catch((error: NodeJS.ErrnoException) => {
+    if (!["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(error.code ?? "")) throw error;
+    const message = `${target}: there is something already; name a folder that is new or empty`;
+    throw new TracemillError("conflict", message, { cause: error });
+  });
 }
 
 async function* tasksBelow(dir: string): AsyncGenerator<string> {

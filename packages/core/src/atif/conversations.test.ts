@@ -39,7 +39,13 @@ describe("trajectoryToConversations", () => {
   });
 
   test("has instruction, verifier output, result and trace source only where they are given", () => {
-    const given = { result: "1.0", instruction: "do", verifierOutput: "ok", traceSource: "main", trialName: "t__1" };
+    const given = {
+      result: "1.0",
+      instruction: "do",
+      verifierOutput: "ok",
+      traceSource: "main",
+      trialName: "t__1",
+    };
     const [row] = trajectoryToConversations(recorded, { ...trial, ...given }, { episodes: "last" });
     expect(row).toMatchObject({
       result: "1.0",
@@ -53,7 +59,9 @@ describe("trajectoryToConversations", () => {
   });
 
   test("has no row for a trajectory without a turn of the agent", () => {
-    expect(trajectoryToConversations(trajectory({ source: "user", message: "hi" }), trial, { episodes: "all" })).toEqual([]);
+    expect(
+      trajectoryToConversations(trajectory({ source: "user", message: "hi" }), trial, { episodes: "all" }),
+    ).toEqual([]);
   });
 
   test("keeps only the first text of a list, as Harbor does", () => {
@@ -78,7 +86,10 @@ describe("trajectoryToConversations", () => {
       [{ source: "user", message: "", extra: { unconverted: [{ type: "input_file" }] } }],
     ]) {
       expect(() => trajectoryToConversations(trajectory(...steps), trial, { episodes: "all" })).toThrow(
-        expect.objectContaining({ code: "unsupported", message: expect.stringContaining("step 1 has content of type") }),
+        expect.objectContaining({
+          code: "unsupported",
+          message: expect.stringContaining("step 1 has content of type"),
+        }),
       );
     }
   });

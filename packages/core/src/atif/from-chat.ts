@@ -35,7 +35,10 @@ function writeAssistant(message: Message, writer: StepWriter): void {
 }
 
 function writeCall(call: unknown, writer: StepWriter): void {
-  if (!isFields(call)) return writer.note({ unconverted: [call] });
+  if (!isFields(call)) {
+    writer.note({ unconverted: [call] });
+    return;
+  }
   const tool = isFields(call.function) ? call.function : call;
   writer.call({
     id: text(call.id),

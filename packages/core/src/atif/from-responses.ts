@@ -29,12 +29,14 @@ function writeItem(item: Item, writer: StepWriter): void {
 function writeMessage(item: Item, writer: StepWriter): void {
   const role = item.role;
   const content = sourceContent(item.content);
-  if (role === "user") return writer.say("user", content);
-  if (role === "system" || role === "developer") return writer.say("system", content);
-  if (role === "tool") return writer.observe(callId(item), content);
-  writer.measure(tokenMetrics(item));
-  writer.speak(content);
-  writer.note(statusNote(item));
+  if (role === "user") writer.say("user", content);
+  else if (role === "system" || role === "developer") writer.say("system", content);
+  else if (role === "tool") writer.observe(callId(item), content);
+  else {
+    writer.measure(tokenMetrics(item));
+    writer.speak(content);
+    writer.note(statusNote(item));
+  }
 }
 
 function writeReasoning(item: Item, writer: StepWriter): void {

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Solution, Task } from "../production/schemas.ts";
 import { solutionToTrajectory } from "./from-solution.ts";
@@ -18,7 +19,9 @@ const request = {
   responses_create_params: {
     instructions: "Be brief.",
     input: [{ role: "user", content: [{ type: "input_text", text: "List files" }] }],
-    tools: [{ type: "function", name: "bash", description: "run", parameters: { type: "object" }, strict: true }],
+    tools: [
+      { type: "function", name: "bash", description: "run", parameters: { type: "object" }, strict: true },
+    ],
   },
 };
 
@@ -38,7 +41,10 @@ const output = (id: string, text: unknown) => ({ type: "function_call_output", c
 const reasoning = (text: string) => ({ type: "reasoning", summary: [{ type: "summary_text", text }] });
 
 function stepsOf(...items: unknown[]) {
-  return plain(convert({ prompt: "p" }, { response: { output: items } }).steps.slice(1)) as Record<string, unknown>[];
+  return plain(convert({ prompt: "p" }, { response: { output: items } }).steps.slice(1)) as Record<
+    string,
+    unknown
+  >[];
 }
 
 describe("a solution in OpenAI Responses form", () => {
@@ -52,8 +58,17 @@ describe("a solution in OpenAI Responses form", () => {
       output("c2", "/app"),
       message("One file."),
     ];
-    const usage = { input_tokens: 10, output_tokens: 5, input_tokens_details: { cached_tokens: 4 }, output_tokens_details: { reasoning_tokens: 2 } };
-    const trajectory = convert(request, { agent: "cli", model: "m/1", response: { output: items, usage, status: "completed" } });
+    const usage = {
+      input_tokens: 10,
+      output_tokens: 5,
+      input_tokens_details: { cached_tokens: 4 },
+      output_tokens_details: { reasoning_tokens: 2 },
+    };
+    const trajectory = convert(request, {
+      agent: "cli",
+      model: "m/1",
+      response: { output: items, usage, status: "completed" },
+    });
     expect(plain(trajectory)).toEqual({
       schema_version: "ATIF-v1.8",
       session_id: "s1",
@@ -109,7 +124,10 @@ describe("a solution in OpenAI Responses form", () => {
       output("h", "old"),
       { role: "user", content: "Go on" },
     ];
-    const { steps } = convert({ responses_create_params: { input } }, { response: { output: [message("Done")] } });
+    const { steps } = convert(
+      { responses_create_params: { input } },
+      { response: { output: [message("Done")] } },
+    );
     expect(steps.map((step) => [step.source, step.is_copied_context === true])).toEqual([
       ["system", false],
       ["user", false],
@@ -122,7 +140,10 @@ describe("a solution in OpenAI Responses form", () => {
 
   test.each([
     [{ responses_create_params: { input: "As text" } }, "As text"],
-    [{ responses_create_params: { input: [], metadata: { problem_statement: "As metadata" } }, prompt: "x" }, "As metadata"],
+    [
+      { responses_create_params: { input: [], metadata: { problem_statement: "As metadata" } }, prompt: "x" },
+      "As metadata",
+    ],
     [{ responses_create_params: { input: [] }, prompt: "As prompt" }, "As prompt"],
     [{ messages: [{ role: "user", content: "As chat" }] }, "As chat"],
     [{ title: "As title" }, "As title"],
@@ -137,18 +158,22 @@ describe("a solution in OpenAI Responses form", () => {
     ["3", { _raw: "3" }],
   ])("keeps arguments that are no object (%s), flagged", (raw, kept) => {
     const [step] = stepsOf(functionCall("c", raw), output("c", "error"));
-    expect(step?.["tool_calls"]).toEqual([
+    expect(step?.tool_calls).toEqual([
       { tool_call_id: "c", function_name: "bash", arguments: kept, extra: { arguments_not_object: true } },
     ]);
   });
 
   test("keeps digits that a number cannot hold", () => {
     const [step] = stepsOf(functionCall("c", '{"id": 12345678901234567890}'), output("c", ""));
-    expect(step).toMatchObject({ tool_calls: [{ extra: { raw_arguments: '{"id": 12345678901234567890}' } }] });
+    expect(step).toMatchObject({
+      tool_calls: [{ extra: { raw_arguments: '{"id": 12345678901234567890}' } }],
+    });
   });
 
   test("takes no arguments as an empty object", () => {
-    expect(stepsOf(functionCall("c", ""), output("c", ""))[0]).toMatchObject({ tool_calls: [{ arguments: {} }] });
+    expect(stepsOf(functionCall("c", ""), output("c", ""))[0]).toMatchObject({
+      tool_calls: [{ arguments: {} }],
+    });
   });
 
   test("flags a call that nothing answered", () => {
@@ -167,7 +192,13 @@ describe("a solution in OpenAI Responses form", () => {
   });
 
   test("gives a late output to the turn that called", () => {
-    const steps = stepsOf(functionCall("a"), functionCall("b"), output("a", "A"), message("wait"), output("b", "B"));
+    const steps = stepsOf(
+      functionCall("a"),
+      functionCall("b"),
+      output("a", "A"),
+      message("wait"),
+      output("b", "B"),
+    );
     expect(steps[0]).toMatchObject({
       observation: { results: [{ source_call_id: "a" }, { source_call_id: "b", content: "B" }] },
     });
@@ -176,7 +207,7 @@ describe("a solution in OpenAI Responses form", () => {
 
   test("tells apart calls that share an id", () => {
     const again = stepsOf(functionCall("c"), output("c", "1"), functionCall("c"), output("c", "2"));
-    expect(again.map((step) => step["observation"])).toEqual([
+    expect(again.map((step) => step.observation)).toEqual([
       { results: [{ source_call_id: "c", content: "1" }] },
       { results: [{ source_call_id: "c", content: "2" }] },
     ]);
@@ -193,8 +224,12 @@ describe("a solution in OpenAI Responses form", () => {
       generation_token_ids: [base + 1],
       generation_log_probs: [-0.5],
     });
-    const steps = stepsOf(message("a", tokens(1)), message("b", tokens(3)), message("c", { prompt_token_ids: [] }));
-    expect(steps.map((step) => [step["message"], step["metrics"]])).toEqual([
+    const steps = stepsOf(
+      message("a", tokens(1)),
+      message("b", tokens(3)),
+      message("c", { prompt_token_ids: [] }),
+    );
+    expect(steps.map((step) => [step.message, step.metrics])).toEqual([
       ["a", { prompt_token_ids: [1], completion_token_ids: [2], logprobs: [-0.5] }],
       ["b\n\nc", { prompt_token_ids: [3], completion_token_ids: [4], logprobs: [-0.5] }],
     ]);
@@ -202,7 +237,9 @@ describe("a solution in OpenAI Responses form", () => {
 
   test("reads log probabilities from their place in the API's own form", () => {
     const content = [{ type: "output_text", text: "hi", logprobs: [{ token: "hi", logprob: -0.1 }] }];
-    expect(stepsOf({ type: "message", role: "assistant", content })[0]).toMatchObject({ metrics: { logprobs: [-0.1] } });
+    expect(stepsOf({ type: "message", role: "assistant", content })[0]).toMatchObject({
+      metrics: { logprobs: [-0.1] },
+    });
   });
 
   test("keeps built-in tools, refusals, encrypted reasoning and unknown items", () => {
@@ -220,7 +257,9 @@ describe("a solution in OpenAI Responses form", () => {
       observation: { results: [{ source_call_id: "m", content: "found" }] },
       extra: { encrypted_reasoning: ["xyz"] },
     });
-    expect(stepsOf({ type: "hologram", data: 1 })[0]).toMatchObject({ extra: { unconverted: [{ type: "hologram", data: 1 }] } });
+    expect(stepsOf({ type: "hologram", data: 1 })[0]).toMatchObject({
+      extra: { unconverted: [{ type: "hologram", data: 1 }] },
+    });
   });
 
   test("keeps pictures as parts, and parts without a place in extra", () => {
@@ -229,7 +268,10 @@ describe("a solution in OpenAI Responses form", () => {
       { type: "input_image", image_url: "data:image/png;base64,AA==" },
       { type: "input_file", file_id: "f" },
     ];
-    const { steps } = convert({ responses_create_params: { input: [{ role: "user", content }] } }, { response: { output: [] } });
+    const { steps } = convert(
+      { responses_create_params: { input: [{ role: "user", content }] } },
+      { response: { output: [] } },
+    );
     expect(plain(steps[0])).toEqual({
       step_id: 1,
       source: "user",
@@ -248,8 +290,38 @@ describe("a solution in OpenAI Responses form", () => {
   });
 
   test("says what is wrong with the response", () => {
-    expect(() => convert({}, { response: {} })).toThrow("solution s1 of task t1: `response.output` is not a list of items");
-    expect(() => convert({}, { response: { output: [] } })).toThrow(/solution s1 of task t1: `steps`: needs at least one step/);
+    expect(() => convert({}, { response: {} })).toThrow(
+      "solution s1 of task t1: `response.output` is not a list of items",
+    );
+    expect(() => convert({}, { response: { output: [] } })).toThrow(
+      /solution s1 of task t1: `steps`: needs at least one step/,
+    );
+  });
+});
+
+describe("any items in any order", () => {
+  const id = fc.constantFrom("a", "b", "c");
+  const words = fc.integer({ min: 1_000_000, max: 9_999_999 }).map((number) => `w${number}`);
+  const item = fc.oneof(
+    words.map((text) => message(text)),
+    words.map(reasoning),
+    words.map((text) => ({ role: "user", content: text })),
+    fc.tuple(id, words).map(([call, text]) => functionCall(call, JSON.stringify({ text }))),
+    fc.tuple(id, words).map(([call, text]) => functionCall(call, text)),
+    fc.tuple(id, words).map(([call, text]) => output(call, text)),
+    words.map((text) => ({ type: text })),
+  );
+
+  test("give a valid trajectory that has every word once", () => {
+    fc.assert(
+      fc.property(fc.array(item, { minLength: 1, maxLength: 20 }), (items) => {
+        const given = JSON.stringify(items).match(/w\d{7}/g) ?? [];
+        const kept =
+          JSON.stringify(convert({}, { response: { output: items } }).steps).match(/w\d{7}/g) ?? [];
+        expect(kept.toSorted()).toEqual(given.toSorted());
+      }),
+      { numRuns: 300 },
+    );
   });
 });
 
@@ -308,7 +380,13 @@ describe("a solution in OpenAI chat form", () => {
 describe("a solution in the simple form", () => {
   test("becomes a step each, and its answer the last word", () => {
     const steps = [
-      { thought: "t", tool: "bash", arguments: { command: "ls" }, observation: "a", timestamp: "2026-01-01T00:00:00Z" },
+      {
+        thought: "t",
+        tool: "bash",
+        arguments: { command: "ls" },
+        observation: "a",
+        timestamp: "2026-01-01T00:00:00Z",
+      },
       { message: "Hm", timestamp: "later" },
     ];
     expect(plain(convert({ prompt: "p" }, { steps, answer: 42 }).steps)).toEqual([
@@ -333,12 +411,19 @@ describe("a solution in the simple form", () => {
   });
 
   test("takes an answer alone", () => {
-    expect(convert({ prompt: "p" }, { answer: "42" }).steps[1]).toMatchObject({ source: "agent", message: "42" });
+    expect(convert({ prompt: "p" }, { answer: "42" }).steps[1]).toMatchObject({
+      source: "agent",
+      message: "42",
+    });
   });
 });
 
 describe("a solution with a trajectory", () => {
-  const trajectory = { schema_version: "ATIF-v1.4", agent: { name: "a", version: "2" }, steps: [{ step_id: 1, source: "user", message: "x" }] };
+  const trajectory = {
+    schema_version: "ATIF-v1.4",
+    agent: { name: "a", version: "2" },
+    steps: [{ step_id: 1, source: "user", message: "x" }],
+  };
 
   test("keeps it as it is", () => {
     expect(plain(convert({}, { trajectory }))).toEqual(trajectory);
@@ -350,7 +435,9 @@ describe("a solution with a trajectory", () => {
     expect(() => convert({}, { trajectory: { ...trajectory, steps } })).toThrow(
       expect.objectContaining({
         code: "invalid-trajectory",
-        message: expect.stringMatching(/^solution s1 of task t1: trajectory: `steps.0.observation.results.0.source_call_id`/),
+        message: expect.stringMatching(
+          /^solution s1 of task t1: trajectory: `steps.0.observation.results.0.source_call_id`/,
+        ),
       }),
     );
   });

@@ -8,7 +8,8 @@ const recorded = JSON.parse(readFileSync(new URL("atif_input.json", fixtures), "
 
 function messagesOf(...steps: Record<string, unknown>[]) {
   const numbered = steps.map((step, index) => ({ step_id: index + 1, ...step }));
-  return trajectoryToMessages(parseTrajectory({ agent: { name: "a", version: "1" }, steps: numbered }, "t")).messages;
+  return trajectoryToMessages(parseTrajectory({ agent: { name: "a", version: "1" }, steps: numbered }, "t"))
+    .messages;
 }
 
 const call = (id: string, args: Record<string, unknown> = {}) => ({
@@ -31,7 +32,7 @@ describe("trajectoryToMessages", () => {
             {
               id: "c1",
               type: "function",
-              function: { name: "bash", arguments: "{\"cmd\":\"echo 'Grüße 🎉' > /app/hello.txt\"}" },
+              function: { name: "bash", arguments: '{"cmd":"echo \'Grüße 🎉\' > /app/hello.txt"}' },
             },
           ],
         },
@@ -52,7 +53,12 @@ describe("trajectoryToMessages", () => {
       { source_call_id: "a", content: "A1" },
       { source_call_id: "a", content: "A2" },
     ];
-    const step = { source: "agent", message: "", tool_calls: [call("a"), call("b")], observation: { results } };
+    const step = {
+      source: "agent",
+      message: "",
+      tool_calls: [call("a"), call("b")],
+      observation: { results },
+    };
     expect(messagesOf(step).slice(1)).toEqual([
       { role: "tool", tool_call_id: "a", content: "A1\nA2" },
       { role: "tool", tool_call_id: "b", content: "B" },
@@ -74,6 +80,8 @@ describe("trajectoryToMessages", () => {
 
   test("refuses pictures rather than dropping them", () => {
     const picture = { type: "image", source: { media_type: "image/png", path: "a.png" } };
-    expect(() => messagesOf({ source: "user", message: [picture] })).toThrow(/step 1 has content of type image/);
+    expect(() => messagesOf({ source: "user", message: [picture] })).toThrow(
+      /step 1 has content of type image/,
+    );
   });
 });

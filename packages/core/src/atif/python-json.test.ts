@@ -4,8 +4,11 @@ import { pythonFloat, pythonJson } from "./python-json.ts";
 describe("pythonJson", () => {
   /** Printed by Python 3.12: json.dumps(value, ensure_ascii=False). */
   test.each([
-    [{ a: 1, b: [1, 2.5, null, true], c: {}, d: [] }, '{"a": 1, "b": [1, 2.5, null, true], "c": {}, "d": []}'],
-    ["Grüße 🎉 \u2028 \u0001 \t \"", '"Grüße 🎉 \u2028 \\u0001 \\t \\""'],
+    [
+      { a: 1, b: [1, 2.5, null, true], c: {}, d: [] },
+      '{"a": 1, "b": [1, 2.5, null, true], "c": {}, "d": []}',
+    ],
+    ['Grüße 🎉 \u2028 \u0001 \t "', '"Grüße 🎉 \u2028 \\u0001 \\t \\""'],
     [{ small: 0.00001, tiny: 1.5e-7, big: 1e21 }, '{"small": 1e-05, "tiny": 1.5e-07, "big": 1e+21}'],
     [1e16, "10000000000000000"],
   ])("writes %j as Python does", (value, text) => {

@@ -20,7 +20,11 @@ interface Item {
 }
 
 interface Rollout {
-  responses_create_params: { input: string | Item[]; tools: { name: string }[]; metadata?: { problem_statement?: string } };
+  responses_create_params: {
+    input: string | Item[];
+    tools: { name: string }[];
+    metadata?: { problem_statement?: string };
+  };
   response: { output: Item[] };
 }
 
@@ -59,7 +63,9 @@ describe("recorded rollouts", () => {
     const input = typeof request.input === "string" ? [{ content: request.input }] : request.input;
     const asked = textsOf(input).length === 0 ? [request.metadata?.problem_statement ?? ""] : textsOf(input);
     const { messages, tools } = trajectoryToMessages(trajectory);
-    const told = messages.map((message) => `${message.reasoning_content ?? ""}\n${message.content}`).join("\n\n");
+    const told = messages
+      .map((message) => `${message.reasoning_content ?? ""}\n${message.content}`)
+      .join("\n\n");
     for (const text of [...asked, ...textsOf(response.output)]) expect(told).toContain(text);
 
     const calls = response.output.filter((item) => item.type === "function_call");
@@ -67,19 +73,34 @@ describe("recorded rollouts", () => {
     expect(kept.map((call) => [call.id, call.function.name, JSON.parse(call.function.arguments)])).toEqual(
       calls.map((call) => [call.call_id, call.name, JSON.parse(call.arguments ?? "")]),
     );
-    expect(messages.filter((message) => message.role === "tool").map((message) => message.tool_call_id)).toEqual(
+    expect(
+      messages.filter((message) => message.role === "tool").map((message) => message.tool_call_id),
+    ).toEqual(
       response.output.filter((item) => item.type === "function_call_output").map((item) => item.call_id),
     );
-    const toolNames = tools.map((tool) => (tool["function"] as { name: string }).name);
+    const toolNames = tools.map((tool) => (tool.function as { name: string }).name);
     expect(toolNames).toEqual(request.tools.map((tool) => tool.name));
   });
 
-  test.each(rollouts)("export as Harbor rows: $name", ({ rollout: { responses_create_params, response } }) => {
-    const task = Task.parse({ id: "t", responses_create_params });
-    const trajectory = solutionToTrajectory({ task, solution: Solution.parse({ id: "s", response }) });
-    const trial = { agent: "a", model: "m", modelProvider: "p", date: "", runId: "r", task: "t", trialName: "t__1" };
-    const rows = trajectoryToConversations(trajectory, trial, { episodes: "all" });
-    expect(rows.length).toBe(trajectory.steps.filter((step) => step.source === "agent" && !step.is_copied_context).length);
-    expect(rows.every((row) => row.conversations.at(-1)?.role === "assistant")).toBe(true);
-  });
+  test.each(rollouts)(
+    "export as Harbor rows: $name",
+    ({ rollout: { responses_create_params, response } }) => {
+      const task = Task.parse({ id: "t", responses_create_params });
+      const trajectory = solutionToTrajectory({ task, solution: Solution.parse({ id: "s", response }) });
+      const trial = {
+        agent: "a",
+        model: "m",
+        modelProvider: "p",
+        date: "",
+        runId: "r",
+        task: "t",
+        trialName: "t__1",
+      };
+      const rows = trajectoryToConversations(trajectory, trial, { episodes: "all" });
+      expect(rows.length).toBe(
+        trajectory.steps.filter((step) => step.source === "agent" && !step.is_copied_context).length,
+      );
+      expect(rows.every((row) => row.conversations.at(-1)?.role === "assistant")).toBe(true);
+    },
+  );
 });

@@ -1,7 +1,7 @@
 import { joined, type SourceContent } from "./source-content.ts";
 import { isTimestamp } from "./timestamp.ts";
-import type { Content, ContentPart, Metrics, ObservationResult, Step, ToolCall } from "./trajectory.ts";
 import { toolArguments } from "./tool-arguments.ts";
+import type { Content, ContentPart, Metrics, ObservationResult, Step, ToolCall } from "./trajectory.ts";
 
 export interface RecordedCall {
   /** Absent: one is made up from the place in the trajectory. */
@@ -48,10 +48,6 @@ export class StepWriter {
   endContext(): void {
     this.#copied = false;
     this.endTurn();
-  }
-
-  get isEmpty(): boolean {
-    return this.#drafts.length === 0;
   }
 
   /** The next thing of the agent begins a step of its own. */

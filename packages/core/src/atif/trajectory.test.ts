@@ -5,7 +5,10 @@ import { isTimestamp } from "./timestamp.ts";
 import { parseTrajectory, Trajectory } from "./trajectory.ts";
 
 const cases: { case: string; valid: boolean; trajectory: unknown }[] = JSON.parse(
-  readFileSync(new URL("../../../../test/fixtures/harbor/atif_validation_cases.json", import.meta.url), "utf8"),
+  readFileSync(
+    new URL("../../../../test/fixtures/harbor/atif_validation_cases.json", import.meta.url),
+    "utf8",
+  ),
 );
 const schemaFile = new URL("../../../../../shared/formats/harbor-schemas/Trajectory.json", import.meta.url);
 
@@ -25,7 +28,10 @@ const blamed: Record<string, RegExp> = {
 };
 
 function minimal(step: Record<string, unknown>) {
-  return { agent: { name: "a", version: "1" }, steps: [{ step_id: 1, source: "agent", message: "", ...step }] };
+  return {
+    agent: { name: "a", version: "1" },
+    steps: [{ step_id: 1, source: "agent", message: "", ...step }],
+  };
 }
 
 describe("parseTrajectory", () => {
@@ -63,9 +69,18 @@ describe("parseTrajectory", () => {
     [{ metrics: { prompt_tokens: 1.5 } }, /`steps.0.metrics.prompt_tokens`/],
     [{ llm_call_count: 0, reasoning_content: "hm" }, /`steps.0.reasoning_content`/],
     [{ message: [{ type: "text" }] }, /`steps.0.message.0.text`/],
-    [{ message: [{ type: "audio", source: { media_type: "image/png", path: "a" } }] }, /steps.0.message.0.source.media_type/],
-    [{ message: [{ type: "image", text: "x", source: { media_type: "image/png", path: "a" } }] }, /steps.0.message.0.text/],
-    [{ tool_calls: [{ tool_call_id: "c", function_name: "f", arguments: "{}" }] }, /steps.0.tool_calls.0.arguments/],
+    [
+      { message: [{ type: "audio", source: { media_type: "image/png", path: "a" } }] },
+      /steps.0.message.0.source.media_type/,
+    ],
+    [
+      { message: [{ type: "image", text: "x", source: { media_type: "image/png", path: "a" } }] },
+      /steps.0.message.0.text/,
+    ],
+    [
+      { tool_calls: [{ tool_call_id: "c", function_name: "f", arguments: "{}" }] },
+      /steps.0.tool_calls.0.arguments/,
+    ],
     [{ source: "tool" }, /`steps.0.source`/],
   ])("refuses a step with %j", (step, problem) => {
     expect(() => parseTrajectory(minimal(step), "t")).toThrow(problem);
@@ -74,10 +89,14 @@ describe("parseTrajectory", () => {
   test("refuses two subagents with one id, and faults inside of subagents", () => {
     const sub = { ...minimal({}), trajectory_id: "s" };
     const twice = { ...minimal({}), subagent_trajectories: [sub, sub] };
-    expect(() => parseTrajectory(twice, "t")).toThrow(/`subagent_trajectories.1.trajectory_id`: "s" comes twice/);
+    expect(() => parseTrajectory(twice, "t")).toThrow(
+      /`subagent_trajectories.1.trajectory_id`: "s" comes twice/,
+    );
     const faulty = { ...sub, steps: [{ step_id: 2, source: "user", message: "" }] };
     const inside = { ...minimal({}), subagent_trajectories: [faulty] };
-    expect(() => parseTrajectory(inside, "t")).toThrow(/`subagent_trajectories.0.steps.0.step_id`: expected 1/);
+    expect(() => parseTrajectory(inside, "t")).toThrow(
+      /`subagent_trajectories.0.steps.0.step_id`: expected 1/,
+    );
   });
 
   test("brings common spellings of audio types to the registered ones", () => {
@@ -102,12 +121,18 @@ describe("isTimestamp", () => {
     expect(isTimestamp(text)).toBe(true);
   });
 
-  test.each(["yesterday", "", "2026-13-01", "2026-02-30", "2026-01-01T25:00", "2026-01-01T", "1767225600", "2026-1-1"])(
-    "refuses %j",
-    (text) => {
-      expect(isTimestamp(text)).toBe(false);
-    },
-  );
+  test.each([
+    "yesterday",
+    "",
+    "2026-13-01",
+    "2026-02-30",
+    "2026-01-01T25:00",
+    "2026-01-01T",
+    "1767225600",
+    "2026-1-1",
+  ])("refuses %j", (text) => {
+    expect(isTimestamp(text)).toBe(false);
+  });
 });
 
 interface JsonSchema {

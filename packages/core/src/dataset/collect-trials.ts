@@ -118,7 +118,9 @@ function parseResult(bytes: Buffer, key: string): AttemptResult {
   try {
     value = JSON.parse(bytes.toString("utf8"));
   } catch (error) {
-    throw new TracemillError("storage-corrupt", `${key}: not whole JSON; copy the object back`, { cause: error });
+    throw new TracemillError("storage-corrupt", `${key}: not whole JSON; copy the object back`, {
+      cause: error,
+    });
   }
   return parseAs(AttemptResult, value, key, "storage-corrupt");
 }

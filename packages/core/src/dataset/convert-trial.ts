@@ -52,7 +52,10 @@ export async function convertTrial(
   return converted;
 }
 
-async function readTrajectory({ result }: CollectedTrial, deps: ConvertDeps): Promise<Trajectory | undefined> {
+async function readTrajectory(
+  { result }: CollectedTrial,
+  deps: ConvertDeps,
+): Promise<Trajectory | undefined> {
   const key = result.objects.trajectory;
   return key === undefined ? undefined : parseTrajectory(await readJson(deps.objects, key), key);
 }

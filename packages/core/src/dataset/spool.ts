@@ -48,7 +48,11 @@ export interface Spools extends AsyncDisposable {
 }
 
 /** One spool for each format and split of the spec. */
-export async function openSpools(spec: ExportSpec, formats: readonly DatasetFormat[], scratch: Scratch): Promise<Spools> {
+export async function openSpools(
+  spec: ExportSpec,
+  formats: readonly DatasetFormat[],
+  scratch: Scratch,
+): Promise<Spools> {
   await using stack = new AsyncDisposableStack();
   const create = async (): Promise<ScratchFile> => stack.use(await scratch.create());
   const all: RowSpool[] = [];
@@ -96,6 +100,6 @@ export class ByteSource {
   }
 
   async skip(bytes: number): Promise<void> {
-    for await (const _ of this.take(bytes)) continue;
+    for await (const _ of this.take(bytes));
   }
 }

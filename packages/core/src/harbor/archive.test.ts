@@ -18,9 +18,12 @@ const segment = fc
   .filter((text) => !/[/\0]/.test(text) && text !== "." && text !== ".." && text.isWellFormed());
 const relativePath = fc.array(segment, { minLength: 1, maxLength: 6 }).map((parts) => parts.join("/"));
 const anyFiles = fc
-  .uniqueArray(fc.record({ path: relativePath, content: fc.uint8Array(), mode: fc.constantFrom(0o644, 0o755) }), {
-    selector: ({ path }) => path,
-  })
+  .uniqueArray(
+    fc.record({ path: relativePath, content: fc.uint8Array(), mode: fc.constantFrom(0o644, 0o755) }),
+    {
+      selector: ({ path }) => path,
+    },
+  )
   .filter((list) => list.every(({ path }) => list.every((other) => !other.path.startsWith(`${path}/`))));
 
 describe("packTask and unpackTask", () => {
@@ -114,7 +117,10 @@ describe("unpackTask", () => {
   });
 
   test("stops at an archive that unpacks to more than is allowed, and says where", async () => {
-    const bomb = await packTask([file("a"), { path: "zeros", content: new Uint8Array(4_000_000), mode: 0o644 }]);
+    const bomb = await packTask([
+      file("a"),
+      { path: "zeros", content: new Uint8Array(4_000_000), mode: 0o644 },
+    ]);
     expect(bomb.byteLength).toBeLessThan(2_000);
     await expect(unpackTask(bomb, "x.tar", { maxBytes: 1_000_000 })).rejects.toThrow(
       "x.tar: larger than 1000000 bytes unpacked, at `zeros`",
@@ -123,11 +129,15 @@ describe("unpackTask", () => {
 
   test("stops when many small files add up to more than is allowed", async () => {
     const files = Array.from({ length: 300 }, (_, index) => file(`f${index}`, "y".repeat(9_000)));
-    await expect(unpackTask(await packTask(files), "x.tar", { maxBytes: 1_000_000 })).rejects.toThrow(/larger than/);
+    await expect(unpackTask(await packTask(files), "x.tar", { maxBytes: 1_000_000 })).rejects.toThrow(
+      /larger than/,
+    );
   });
 
   test("stops at too many entries", async () => {
-    await expect(unpackTask(await tarOf("a", "b", "c"), "x.tar", { maxEntries: 2 })).rejects.toThrow(/more than 2/);
+    await expect(unpackTask(await tarOf("a", "b", "c"), "x.tar", { maxEntries: 2 })).rejects.toThrow(
+      /more than 2/,
+    );
   });
 
   test("says so when the archive is damaged, cut short or none at all", async () => {
@@ -135,7 +145,12 @@ describe("unpackTask", () => {
     const tar = zstdDecompressSync(packed);
     const broken = Buffer.from(tar);
     broken[0] = 0xff;
-    const cases = [new Uint8Array(0), Buffer.from("no tar at all"), packed.subarray(0, -9), tar.subarray(0, 2_000)];
+    const cases = [
+      new Uint8Array(0),
+      Buffer.from("no tar at all"),
+      packed.subarray(0, -9),
+      tar.subarray(0, 2_000),
+    ];
     for (const bytes of [...cases, gzipSync(tar).subarray(0, -30), broken]) {
       await expect(unpackTask(bytes, "x.tar")).rejects.toMatchObject({ code: "invalid-archive" });
     }
@@ -153,5 +168,4 @@ describe("unpackTask", () => {
       }),
     );
   });
-
 });

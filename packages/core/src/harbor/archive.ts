@@ -1,5 +1,5 @@
 import { createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
-import { createTarDecoder, packTar } from "modern-tar";
+import { createTarDecoder, packTar, type TarHeader } from "modern-tar";
 import { messageOf, TracemillError } from "../errors.ts";
 import { collect, zstd } from "../streams.ts";
 import { byCodePoint, type TaskFile } from "./task-files.ts";
@@ -51,28 +51,48 @@ export async function unpackTask(
   { maxBytes = DEFAULT_MAX_BYTES, maxEntries = DEFAULT_MAX_ENTRIES }: UnpackOptions = {},
 ): Promise<TaskFile[]> {
   const paths = new PathRegister(where);
+  const progress: Progress = { where, entry: "the first entry", entries: 0, maxBytes };
   const files: TaskFile[] = [];
-  const progress = { entry: "the first entry", entries: 0 };
   try {
-    const tar = ReadableStream.from(limited(decompressed(bytes), maxBytes, where, progress));
+    const tar = ReadableStream.from(limited(decompressed(bytes), progress));
     for await (const { header, body } of tar.pipeThrough(createTarDecoder({ strict: true }))) {
       progress.entry = `\`${header.name}\``;
       progress.entries += 1;
       if (progress.entries > maxEntries) throw invalid(where, `more than ${maxEntries} entries`);
-      if (header.size > maxBytes) throw tooLarge(where, progress.entry, maxBytes);
-      const isFolder = header.type === "directory" || (header.size === 0 && header.name.endsWith("/"));
-      if (!isFolder && header.type !== "file") {
-        throw invalid(where, `${progress.entry} is a ${header.type}; only files and folders are allowed`);
-      }
-      const path = isFolder ? paths.addFolder(header.name) : paths.add(header.name);
-      const content = await collect(body);
-      if (!isFolder) files.push({ path, content, mode: normalMode(header.mode ?? 0) });
+      const file = await readEntry(header, body, paths, progress);
+      if (file !== undefined) files.push(file);
     }
   } catch (error) {
     if (error instanceof TracemillError) throw error;
     throw invalid(where, `not a whole tar archive (plain, gzip or zstd): ${messageOf(error)}`, error);
   }
   return files.toSorted((a, b) => byCodePoint(a.path, b.path));
+}
+
+/** How far an archive has been read. */
+interface Progress {
+  where: string;
+  /** The newest entry, as errors call it. */
+  entry: string;
+  entries: number;
+  maxBytes: number;
+}
+
+/** @returns the file; nothing for a folder. */
+async function readEntry(
+  { name, size, type, mode = 0 }: TarHeader,
+  body: AsyncIterable<Uint8Array>,
+  paths: PathRegister,
+  progress: Progress,
+): Promise<TaskFile | undefined> {
+  if (size > progress.maxBytes) throw tooLarge(progress);
+  const isFolder = type === "directory" || (size === 0 && name.endsWith("/"));
+  if (!isFolder && type !== "file") {
+    throw invalid(progress.where, `${progress.entry} is a ${type}; only files and folders are allowed`);
+  }
+  const path = isFolder ? paths.addFolder(name) : paths.add(name);
+  const content = await collect(body);
+  return isFolder ? undefined : { path, content, mode: normalMode(mode) };
 }
 
 function normalMode(mode: number): number {
@@ -95,26 +115,19 @@ function startsWith(bytes: Uint8Array, magic: readonly number[]): boolean {
   return magic.every((byte, index) => bytes[index] === byte);
 }
 
-/** Passes a tar through, and stops it as soon as it has grown past `maxBytes` (a small archive can hold much). */
-async function* limited(
-  tar: AsyncIterable<Uint8Array>,
-  maxBytes: number,
-  where: string,
-  progress: { entry: string; entries: number },
-): AsyncGenerator<Uint8Array> {
+/** Passes a tar through, and stops it once it has grown past the limit (a small archive can hold much). */
+async function* limited(tar: AsyncIterable<Uint8Array>, progress: Progress): AsyncGenerator<Uint8Array> {
   let size = 0;
   for await (const chunk of tar) {
     size += chunk.byteLength;
-    // Headers and padding take at most 2 KiB an entry beside its content.
-    if (size > maxBytes + 2048 * (progress.entries + 1) + 10_240) {
-      throw tooLarge(where, progress.entry, maxBytes);
-    }
+    // Headers and padding take at most 2 KiB an entry beside its content, the end of the archive 10 KiB.
+    if (size > progress.maxBytes + 2_048 * (progress.entries + 1) + 10_240) throw tooLarge(progress);
     yield chunk;
   }
-  if (size === 0) throw invalid(where, "the archive is empty");
+  if (size === 0) throw invalid(progress.where, "the archive is empty");
 }
 
-function tooLarge(where: string, entry: string, maxBytes: number): TracemillError {
+function tooLarge({ where, entry, maxBytes }: Progress): TracemillError {
   return invalid(where, `larger than ${maxBytes} bytes unpacked, at ${entry}`);
 }
 

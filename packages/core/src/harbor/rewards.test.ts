@@ -32,12 +32,24 @@ describe("parseRewards", () => {
     expect(() => parseRewards({ ...json("oops"), ...text("0") })).toThrow(/reward.json is not JSON/);
   });
 
-  test.each(["", " ", "{}", "[]", "1", "null", '{"a": "1"}', '{"a": null}', '{"a": {"b": 1}}', '{"a": [1]}', '{"a": 1e309}', '{"a": NaN}', '{"a": Infinity}', '{"a": 1'])(
-    "refuses reward.json with %j",
-    (content) => {
-      expect(() => parseRewards(json(content))).toThrow(expect.objectContaining({ code: "invalid-reward" }));
-    },
-  );
+  test.each([
+    "",
+    " ",
+    "{}",
+    "[]",
+    "1",
+    "null",
+    '{"a": "1"}',
+    '{"a": null}',
+    '{"a": {"b": 1}}',
+    '{"a": [1]}',
+    '{"a": 1e309}',
+    '{"a": NaN}',
+    '{"a": Infinity}',
+    '{"a": 1',
+  ])("refuses reward.json with %j", (content) => {
+    expect(() => parseRewards(json(content))).toThrow(expect.objectContaining({ code: "invalid-reward" }));
+  });
 
   test.each(["", "\n", "nan", "inf", "-Infinity", "1e309", "1 0", "0x10", "one", "1__0", "1,5", "true"])(
     "refuses reward.txt with %j",

@@ -74,7 +74,8 @@ allow_internet = false`,
   });
 
   test("lets network_mode win over allow_internet", () => {
-    const toml = '[environment]\nallow_internet = false\nnetwork_mode = "allowlist"\nallowed_hosts = ["A.org."]';
+    const toml =
+      '[environment]\nallow_internet = false\nnetwork_mode = "allowlist"\nallowed_hosts = ["A.org."]';
     expect(parseTaskConfig(toml, "t").environment).toMatchObject({
       network_mode: "allowlist",
       allowed_hosts: ["a.org"],
@@ -100,13 +101,19 @@ allow_internet = false`,
     ['[environment]\nmemory = "2 GB of it"', /`environment.memory`: "2 GB of it" is not a size such as "2G"/],
     ['[environment]\nmemory = "2G"\nmemory_mb = 1', /contradicts memory_mb = 1/],
     ["[environment.env]\nA = 1", /`environment.env.A`: .*expected string/],
-    ['[environment]\nallowed_hosts = ["a.org"]', /`environment.allowed_hosts`: only goes with network_mode = "allowlist"/],
+    [
+      '[environment]\nallowed_hosts = ["a.org"]',
+      /`environment.allowed_hosts`: only goes with network_mode = "allowlist"/,
+    ],
     ["[agent]\nallowed_hosts = []", /`agent.allowed_hosts`: only goes with/],
     [
       '[environment]\nnetwork_mode = "allowlist"\nallowed_hosts = ["https://a.org"]',
       /`environment.allowed_hosts.0`: `https:\/\/a.org` is not a host name/,
     ],
-    ['[[environment.mcp_servers]]\nname = "m"', /`environment.mcp_servers.0.url`: needed for transport "sse"/],
+    [
+      '[[environment.mcp_servers]]\nname = "m"',
+      /`environment.mcp_servers.0.url`: needed for transport "sse"/,
+    ],
     [
       '[[environment.mcp_servers]]\nname = "m"\ntransport = "stdio"\nurl = "http://x"',
       /`environment.mcp_servers.0.command`: needed for transport "stdio"/,
@@ -116,7 +123,10 @@ allow_internet = false`,
     ['[[steps]]\nname = "stra\u00dfe"\n[[steps]]\nname = "STRASSE"', /`steps.1.name`/],
     ['[[steps]]\nname = "a/b"', /`steps.0.name`: a folder name that every system allows/],
     ['[[steps]]\nname = "nul.txt"', /`steps.0.name`/],
-    ['[verifier]\nenvironment_mode = "shared"\n[verifier.environment]\ncpus = 1', /`verifier.environment_mode`/],
+    [
+      '[verifier]\nenvironment_mode = "shared"\n[verifier.environment]\ncpus = 1',
+      /`verifier.environment_mode`/,
+    ],
     ['artifacts = [{ source = "../x" }]', /`artifacts.0.source`: a path without `..`/],
     ['artifacts = [{ source = "x", destination = "/etc" }]', /`artifacts.0.destination`: a relative path/],
     ['[environment.tpu]\ntype = "v6e"\ntopology = "big"', /`environment.tpu.topology`: dimensions such as/],
@@ -126,11 +136,14 @@ allow_internet = false`,
 });
 
 describe("formatTaskConfig", () => {
-  test.each(["task_config_roundtrip.toml", "task_hello/task.toml"])("writes %s back with the same meaning", (name) => {
-    const config = parseTaskConfig(golden(name), name);
-    expect(parseTaskConfig(formatTaskConfig(config), "again")).toStrictEqual(config);
-    expect(parse(formatTaskConfig(config))).toStrictEqual(parse(golden("task_config_roundtrip.toml")));
-  });
+  test.each(["task_config_roundtrip.toml", "task_hello/task.toml"])(
+    "writes %s back with the same meaning",
+    (name) => {
+      const config = parseTaskConfig(golden(name), name);
+      expect(parseTaskConfig(formatTaskConfig(config), "again")).toStrictEqual(config);
+      expect(parse(formatTaskConfig(config))).toStrictEqual(parse(golden("task_config_roundtrip.toml")));
+    },
+  );
 
   test("writes steps, artifacts and free metadata", () => {
     const toml = `multi_step_reward_strategy = "final"
@@ -201,29 +214,40 @@ interface JsonSchema {
 }
 
 describe("TaskConfig", () => {
-  test.skipIf(!existsSync(schemaFile))("has the keys and defaults of Harbor's own schema (needs ../shared)", () => {
-    const theirs: JsonSchema = JSON.parse(readFileSync(schemaFile, "utf8"));
-    const ours = z.toJSONSchema(TaskConfig, { io: "input" }) as JsonSchema;
-    const differences = compare(theirs, ours, theirs.$defs ?? {}, "task.toml");
-    const replaced = ["environment", "steps.verifier.environment", "verifier.environment"];
-    expect(differences).toEqual(replaced.map((path) => `task.toml.${path}.allow_internet`));
-  });
+  test.skipIf(!existsSync(schemaFile))(
+    "has the keys and defaults of Harbor's own schema (needs ../shared)",
+    () => {
+      const theirs: JsonSchema = JSON.parse(readFileSync(schemaFile, "utf8"));
+      const ours = z.toJSONSchema(TaskConfig, { io: "input" }) as JsonSchema;
+      const differences = compare(theirs, ours, theirs.$defs ?? {}, "task.toml");
+      const replaced = ["environment", "steps.verifier.environment", "verifier.environment"];
+      expect(differences).toEqual(replaced.map((path) => `task.toml.${path}.allow_internet`));
+    },
+  );
 });
 
 /** Paths at which two schemas differ in keys, or in a default that is a plain value. */
-function compare(theirs: JsonSchema, ours: JsonSchema, defs: Record<string, JsonSchema>, path: string): string[] {
+function compare(
+  theirs: JsonSchema,
+  ours: JsonSchema,
+  defs: Record<string, JsonSchema>,
+  path: string,
+): string[] {
   const expected = objectIn(theirs, defs);
   const found = objectIn(ours, {});
   if (expected?.properties === undefined) return [];
   const keys = new Set([...Object.keys(expected.properties), ...Object.keys(found?.properties ?? {})]);
-  return [...keys].flatMap((key) => {
-    const [a, b] = [expected.properties?.[key], found?.properties?.[key]];
-    if (a === undefined || b === undefined) return [`${path}.${key}`];
-    const isPlain = a.default !== undefined && (typeof a.default !== "object" || a.default === null);
-    // A default behind a transform is not in the JSON Schema; the golden files hold those.
-    const differs = isPlain && b.default !== undefined && a.default !== b.default ? [`${path}.${key} (default)`] : [];
-    return [...differs, ...compare(a, b, defs, `${path}.${key}`)];
-  }).toSorted();
+  return [...keys]
+    .flatMap((key) => {
+      const [a, b] = [expected.properties?.[key], found?.properties?.[key]];
+      if (a === undefined || b === undefined) return [`${path}.${key}`];
+      const isPlain = a.default !== undefined && (typeof a.default !== "object" || a.default === null);
+      // A default behind a transform is not in the JSON Schema; the golden files hold those.
+      const differs =
+        isPlain && b.default !== undefined && a.default !== b.default ? [`${path}.${key} (default)`] : [];
+      return [...differs, ...compare(a, b, defs, `${path}.${key}`)];
+    })
+    .toSorted();
 }
 
 /** The object that a schema describes, behind references, lists and alternatives. */

@@ -10,7 +10,7 @@ import { allowedHost } from "./allowed-hosts.ts";
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]*\/[a-zA-Z0-9][a-zA-Z0-9._-]*$/;
 const SERVICE = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 const TOPOLOGY = /^[1-9]\d*(x[1-9]\d*)+$/;
-const FORBIDDEN_IN_STEP = new RegExp(String.raw`[<>:"/\\|?*\u0000-\u001f\u007f]`);
+const FORBIDDEN_IN_STEP = /[<>:"/\\|?*]|\p{Cc}/u;
 const DEVICE_NAME = /^(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[1-9¹²³])$/i;
 
 const seconds = z.number().nonnegative();
@@ -143,6 +143,7 @@ const Artifact = z.object({
   destination: z
     .string()
     .refine(isSafeDestination, "a relative path with forward slashes, without `..`, not manifest.json")
+    .transform((path) => path || null)
     .nullable()
     .default(null),
   exclude: strings,

@@ -1,7 +1,14 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { byCodePoint, contentHash, datasetHash, hashFiles, packagedFiles, type TaskFile } from "./task-files.ts";
+import {
+  byCodePoint,
+  contentHash,
+  datasetHash,
+  hashFiles,
+  packagedFiles,
+  type TaskFile,
+} from "./task-files.ts";
 
 const fixtures = new URL("../../../../test/fixtures/harbor/", import.meta.url);
 
@@ -10,7 +17,11 @@ function golden(name: string): Buffer {
 }
 
 function files(contents: Record<string, string>): TaskFile[] {
-  return Object.entries(contents).map(([path, content]) => ({ path, content: Buffer.from(content), mode: 0o644 }));
+  return Object.entries(contents).map(([path, content]) => ({
+    path,
+    content: Buffer.from(content),
+    mode: 0o644,
+  }));
 }
 
 function names(contents: Record<string, string>): string[] {
@@ -44,9 +55,17 @@ describe("packagedFiles", () => {
   });
 
   test("brings a file back from an ignored folder, as Harbor's matcher does", () => {
-    expect(names({ ".gitignore": "tests/data/\n!tests/data/kept.txt", "tests/data/kept.txt": "", "tests/data/b": "" })).toEqual([
-      "tests/data/kept.txt",
-    ]);
+    expect(
+      names({
+        ".gitignore": "tests/data/\n!tests/data/kept.txt",
+        "tests/data/kept.txt": "",
+        "tests/data/b": "",
+      }),
+    ).toEqual(["tests/data/kept.txt"]);
+  });
+
+  test("takes folder/* as the entries of the folder alone, as Harbor's matcher does", () => {
+    expect(names({ ".gitignore": "tests/*", "tests/a": "", "tests/data/b": "" })).toEqual(["tests/data/b"]);
   });
 
   test("tells upper from lower case in ignore rules", () => {
@@ -62,21 +81,31 @@ describe("contentHash", () => {
 
   test("does not depend on the order of the files, their modes, or what is not packaged", () => {
     fc.assert(
-      fc.property(fc.shuffledSubarray(hello, { minLength: hello.length }), fc.nat(0o777), (shuffled, mode) => {
-        const touched = shuffled
-          .filter(({ path }) => path !== "metadata.json")
-          .map((file) => ({ ...file, mode }));
-        expect(contentHash(touched)).toBe(contentHash(hello));
-      }),
+      fc.property(
+        fc.shuffledSubarray(hello, { minLength: hello.length }),
+        fc.nat(0o777),
+        (shuffled, mode) => {
+          const touched = shuffled
+            .filter(({ path }) => path !== "metadata.json")
+            .map((file) => ({ ...file, mode }));
+          expect(contentHash(touched)).toBe(contentHash(hello));
+        },
+      ),
     );
   });
 
   test("changes with any byte of any packaged file", () => {
     fc.assert(
-      fc.property(fc.constantFrom(...packagedFiles(hello)), fc.uint8Array({ minLength: 1 }), (file, added) => {
-        const changed = { ...file, content: Buffer.concat([file.content, added]) };
-        expect(contentHash(hello.map((other) => (other === file ? changed : other)))).not.toBe(contentHash(hello));
-      }),
+      fc.property(
+        fc.constantFrom(...packagedFiles(hello)),
+        fc.uint8Array({ minLength: 1 }),
+        (file, added) => {
+          const changed = { ...file, content: Buffer.concat([file.content, added]) };
+          expect(contentHash(hello.map((other) => (other === file ? changed : other)))).not.toBe(
+            contentHash(hello),
+          );
+        },
+      ),
     );
   });
 });

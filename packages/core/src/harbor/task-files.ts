@@ -79,18 +79,25 @@ function hexOf(digest: string): string {
 }
 
 /**
- * The last matching line of the ignore file decides, so that a `!` line brings a file back even from a
- * folder that an earlier line names: Harbor's rule (Python's pathspec), where git itself would not look.
+ * Harbor's rules (Python's pathspec 1.x), which differ from git's in two ways. The last matching line decides,
+ * so that a `!` line brings a file back even from a folder that an earlier line names. And `folder/*` names the
+ * entries of the folder themselves, not what lies in its subfolders.
  */
 function ignoreRules(files: readonly TaskFile[]): (path: string) => boolean {
   const own = files.find(({ path }) => path === ".gitignore");
   const lines = own === undefined ? DEFAULT_IGNORES : new TextDecoder().decode(own.content).split(/\r?\n/);
   const rules = lines
     .filter((line) => line.trim() !== "" && !line.startsWith("#"))
-    .map((line) => ({
-      ignored: !line.startsWith("!"),
-      pattern: ignore({ ignorecase: false }).add(line.replace(/^!/, "")),
-    }))
+    .map((line) => ({ ignored: !line.startsWith("!"), matches: matcher(line.replace(/^!/, "")) }))
     .toReversed();
-  return (path) => rules.find(({ pattern }) => pattern.ignores(path))?.ignored ?? false;
+  return (path) => rules.find(({ matches }) => matches(path))?.ignored ?? false;
+}
+
+function matcher(pattern: string): (path: string) => boolean {
+  const rule = ignore({ ignorecase: false }).add(pattern);
+  const isShallow = /(^|[^*])\/\*\s*$/.test(pattern);
+  return (path) => {
+    const folder = path.slice(0, path.lastIndexOf("/") + 1);
+    return rule.ignores(path) && !(isShallow && folder !== "" && rule.ignores(folder));
+  };
 }

@@ -48,7 +48,13 @@ describe("readHarborTask", () => {
   });
 
   test("keeps only packaged files, and reads them again as the same task", async () => {
-    const odd = { ...whole, ".gitignore": "*.log", "tests/x.pyc": "kept", "tests/x.log": "left out", "notes.txt": "x" };
+    const odd = {
+      ...whole,
+      ".gitignore": "*.log",
+      "tests/x.pyc": "kept",
+      "tests/x.log": "left out",
+      "notes.txt": "x",
+    };
     const task = readHarborTask(files(odd), "demo");
     expect(task.files.map(({ path }) => path)).toEqual([
       ".gitignore",
@@ -79,7 +85,11 @@ describe("readHarborTask", () => {
     ["instruction.md", " \n", /^instruction.md: empty/],
     ["instruction.md", new Uint8Array([0xc3, 0x28]), /^instruction.md: not UTF-8 text; convert it/],
     ["tests/test.sh", undefined, /^tests\/test.sh: not there; write the script/],
-    ["tests/test.sh", "#!/bin/sh\r\ntrue\r\n", /^tests\/test.sh: has Windows line ends .*sed -i 's\/\\r\$\/\/' tests\/test.sh/],
+    [
+      "tests/test.sh",
+      "#!/bin/sh\r\ntrue\r\n",
+      /^tests\/test.sh: has Windows line ends .*sed -i 's\/\\r\$\/\/' tests\/test.sh/,
+    ],
     ["tests/test.sh", "\uFEFF#!/bin/sh\n", /^tests\/test.sh: begins with a byte order mark.*sed -i/],
     ["solution/solve.sh", "true\r\n", /^solution\/solve.sh: has Windows line ends/],
     ["tests/check", "#!/usr/bin/env python3\r\n", /^tests\/check: has Windows line ends/],
@@ -88,7 +98,9 @@ describe("readHarborTask", () => {
   });
 
   test("names all problems at once", () => {
-    expect(problems({ "task.toml": undefined, "instruction.md": undefined, "solution/solve.sh": "\r\n" })).toHaveLength(3);
+    expect(
+      problems({ "task.toml": undefined, "instruction.md": undefined, "solution/solve.sh": "\r\n" }),
+    ).toHaveLength(3);
   });
 
   test("leaves Windows line ends alone in what the agent works on, and in data", () => {
@@ -96,14 +108,20 @@ describe("readHarborTask", () => {
   });
 
   test("says where the task is when it lies one folder deeper", () => {
-    const inner = Object.fromEntries(Object.entries(whole).map(([path, content]) => [`hello/${path}`, content]));
-    expect(() => readHarborTask(files(inner), "t.tar")).toThrow(/task.toml: not there, but in hello\/; give t.tar\/hello/);
+    const inner = Object.fromEntries(
+      Object.entries(whole).map(([path, content]) => [`hello/${path}`, content]),
+    );
+    expect(() => readHarborTask(files(inner), "t.tar")).toThrow(
+      /task.toml: not there, but in hello\/; give t.tar\/hello/,
+    );
   });
 
   test("wants test.bat of a Windows task", () => {
     const toml = '[environment]\nos = "windows"';
     expect(problems({ "task.toml": toml })).toEqual([expect.stringMatching(/^tests\/test.bat: not there/)]);
-    expect(problems({ "task.toml": toml, "tests/test.sh": undefined, "tests/test.bat": "@echo\r\n" })).toEqual([]);
+    expect(
+      problems({ "task.toml": toml, "tests/test.sh": undefined, "tests/test.bat": "@echo\r\n" }),
+    ).toEqual([]);
   });
 
   test("takes a separate verifier's image in place of tests/test.sh", () => {
@@ -131,7 +149,12 @@ describe("a multi-step task", () => {
 
   test("needs each step's instruction and a test of its own or a shared one", () => {
     expect(
-      problems({ ...steps, "steps/two/instruction.md": undefined, "tests/test.sh": undefined, "steps/one/tests/test.sh": "" }),
+      problems({
+        ...steps,
+        "steps/two/instruction.md": undefined,
+        "tests/test.sh": undefined,
+        "steps/one/tests/test.sh": "",
+      }),
     ).toEqual([
       "steps/two/instruction.md: not there; write what the agent is asked",
       "steps/two/tests/test.sh: not there, and no tests/test.sh to stand in for it",
@@ -139,17 +162,20 @@ describe("a multi-step task", () => {
   });
 
   test("is checked for line ends in its steps too", () => {
-    expect(problems({ ...steps, "steps/one/workdir/setup.sh": "a\r\n", "steps/one/workdir/any.sh": "a\r\n" })).toEqual([
-      expect.stringMatching(/^steps\/one\/workdir\/setup.sh: has Windows line ends/),
-    ]);
+    expect(
+      problems({ ...steps, "steps/one/workdir/setup.sh": "a\r\n", "steps/one/workdir/any.sh": "a\r\n" }),
+    ).toEqual([expect.stringMatching(/^steps\/one\/workdir\/setup.sh: has Windows line ends/)]);
   });
 });
 
 describe("environmentHash", () => {
-  const hash = (contents: Record<string, string>) => readHarborTask(files({ ...whole, ...contents }), "x").environmentHash;
+  const hash = (contents: Record<string, string>) =>
+    readHarborTask(files({ ...whole, ...contents }), "x").environmentHash;
 
   test("is the same for tasks that differ in instruction, tests and limits alone", () => {
-    expect(hash({ "instruction.md": "Other.", "tests/more.py": "", "task.toml": "[agent]\ntimeout_sec = 5" })).toBe(hash({}));
+    expect(
+      hash({ "instruction.md": "Other.", "tests/more.py": "", "task.toml": "[agent]\ntimeout_sec = 5" }),
+    ).toBe(hash({}));
   });
 
   test.each([

@@ -2,11 +2,20 @@ import { describe, expect, test } from "vitest";
 import { startProductionApi } from "../../../../test/servers/production-api.ts";
 import { testClient } from "../../../../test/servers/production-client.ts";
 
-const _numbered = (count: number, prefix = "t") =>
+const numbered = (count: number, prefix = "t") =>
   Array.from({ length: count }, (_, index) => ({ id: `${prefix}${index}`, prompt: "p" }));
 
 test.each(["ftp://host/x", "nonsense", "https://me:pw@host/api"])("the base URL %s is refused", (baseUrl) => {
   expect(() => testClient(baseUrl)).toThrow(expect.objectContaining({ code: "invalid-input" }));
+});
+
+test("a query in the base URL is sent with every request and recorded nowhere", async () => {
+  await using api = await startProductionApi({ tasks: numbered(3), quirks: { hint: "next-url" } });
+  const { client } = testClient(`${api.url}?key=hush`, { taskPageSize: 1 });
+  const pages = await Array.fromAsync(client.tasks({ status: "done" }));
+  expect(pages).toHaveLength(3);
+  expect(api.requests.every(({ url }) => url.includes("key=hush"))).toBe(true);
+  expect(JSON.stringify([client.baseUrl, pages])).not.toContain("hush");
 });
 
 describe("ids in paths", () => {

@@ -82,7 +82,7 @@ export function createProductionClient(options: ClientOptions, deps: RequestDeps
     return walkPages(from, {
       pageSize,
       learned,
-      resolveUrl: (next, at) => sameOriginPath(next, urlOf(at), options.token),
+      resolveUrl: (next, at) => sameOriginPath(next, urlOf(at), base, options.token),
       async fetchPage(at, lenient): Promise<ListPage | undefined> {
         const expected = lenient ? NO_SUCH_PAGE : kind === "solutions" ? [404] : [];
         const answer = await requester.send(urlOf(at), { expected });
@@ -147,7 +147,11 @@ function endpoint(base: URL, path: string): URL {
 }
 
 function pageUrl(base: URL, path: string, params: Record<string, string>, at: PageAt): URL {
-  if (at.by === "url") return new URL(at.path, base.origin);
+  if (at.by === "url") {
+    const url = new URL(at.path, base.origin);
+    for (const [name, value] of base.searchParams) url.searchParams.set(name, value);
+    return url;
+  }
   const url = endpoint(base, path);
   for (const [name, value] of Object.entries(params)) url.searchParams.set(name, value);
   if (at.by === "page") url.searchParams.set("page", String(at.page));
@@ -164,8 +168,8 @@ function escapeId(id: string): string {
   return encodeURIComponent(id.toWellFormed());
 }
 
-/** What is kept of a `next` address: neither another origin, nor the token, nor a value that belongs to one run. */
-function sameOriginPath(next: string, from: URL, token: string): string {
+/** What is kept of a `next` address: no other origin, no secret (token, the base URL's own query), nothing of one run alone. */
+function sameOriginPath(next: string, from: URL, base: URL, token: string): string {
   const url = URL.parse(next, from.href);
   if (url?.origin !== from.origin) {
     throw new TracemillError(
@@ -174,7 +178,8 @@ function sameOriginPath(next: string, from: URL, token: string): string {
     );
   }
   for (const [name, value] of [...url.searchParams]) {
-    if (value === token || name === "nonce" || name === "run_id") url.searchParams.delete(name);
+    const secret = value === token || base.searchParams.get(name) === value;
+    if (secret || name === "nonce" || name === "run_id") url.searchParams.delete(name);
   }
   return url.pathname + url.search;
 }

@@ -1,7 +1,7 @@
 import { messageOf, TracemillError } from "../errors.ts";
 import type { Clock, Random } from "../ports/clock.ts";
-import { createCarried, type DemandField, freshValue } from "./demand.ts";
-import { createPace } from "./pace.ts";
+import { type Carried, createCarried, type DemandField, freshValue } from "./demand.ts";
+import { createPace, type Pace } from "./pace.ts";
 import { refusal, withoutToken } from "./refusal.ts";
 import { backoffMs, LONGEST_WAIT_MS } from "./retry.ts";
 import { type Answer, type Attempt, judge, type Setback } from "./verdict.ts";
@@ -27,6 +27,13 @@ export interface RequestDeps {
   signal?: AbortSignal | undefined;
 }
 
+export interface SendOptions {
+  /** Refusals that are an answer to the caller. */
+  expected?: readonly number[];
+  /** Makes the request a POST. */
+  body?: Record<string, unknown>;
+}
+
 export interface Requester {
   /**
    * Sends one request until it is answered with whole JSON.
@@ -34,7 +41,7 @@ export interface Requester {
    * @throws TracemillError `unauthorized` (401, 403), `source-unavailable` (retries spent), `source-protocol`
    *   (any other refusal, or answers that are not JSON), `cancelled`.
    */
-  send(url: URL, options?: { expected?: readonly number[]; body?: Record<string, unknown> }): Promise<Answer>;
+  send(url: URL, options?: SendOptions): Promise<Answer>;
   /** HTTP requests so far, and how many of them were repeats. */
   readonly stats: { requests: number; retries: number };
 }
@@ -58,18 +65,53 @@ interface Exchange {
 const MOST_DEMANDS = 8;
 const MOST_REDIRECTS = 5;
 
+/** What all requests of one client share. */
+interface Line {
+  options: RequestOptions;
+  deps: RequestDeps;
+  pace: Pace;
+  carried: Carried;
+  stats: { requests: number; retries: number };
+}
+
 /** Makes the one place through which a client talks: token, pace, timeout, retries, nonce and run id. */
 export function createRequester(options: RequestOptions, deps: RequestDeps): Requester {
   assertToken(options);
   const pace = createPace(options.sleepMs, deps.clock);
-  const stats = { requests: 0, retries: 0 };
-  const carried = createCarried(deps.random);
+  const line: Line = {
+    options,
+    deps,
+    pace,
+    carried: createCarried(deps.random),
+    stats: { requests: 0, retries: 0 },
+  };
+  return {
+    stats: line.stats,
+    send: (url, sendOptions) => cancellable(() => send(line, url, sendOptions), deps.signal),
+  };
+}
 
-  async function attempt(url: URL, init: RequestInit): Promise<Attempt> {
-    await pace.turn(deps.signal);
-    stats.requests += 1;
-    return withTimeout(options.timeoutMs, deps.signal, async (signal) => {
-      const response = await deps.fetch(url, { ...init, signal, redirect: "manual" });
+async function send(line: Line, url: URL, { expected = [], body }: SendOptions = {}): Promise<Answer> {
+  const what = `${body === undefined ? "GET" : "POST"} ${url.pathname}`;
+  const key = freshValue(line.deps.random);
+  const exchange: Exchange = { what, url, body, key, sent: new Map(), tries: 0, demands: 0, redirects: 0 };
+  for (;;) {
+    exchange.sent = line.carried.fields();
+    const outcome = await attempt(line, ...toRequest(exchange, line.options.token));
+    const verdict = judge(outcome, expected);
+    if (verdict.kind === "answer") return verdict.answer;
+    await prepareNext(line, exchange, verdict);
+  }
+}
+
+/** One HTTP exchange, or the error that came instead; throws when the client is stopped. */
+async function attempt(line: Line, url: URL, init: RequestInit): Promise<Attempt | Error> {
+  const { fetch, signal } = line.deps;
+  await line.pace.turn(signal);
+  line.stats.requests += 1;
+  try {
+    return await withTimeout(line.options.timeoutMs, signal, async (limit) => {
+      const response = await fetch(url, { ...init, signal: limit, redirect: "manual" });
       return {
         status: response.status,
         text: await response.text(),
@@ -77,57 +119,46 @@ export function createRequester(options: RequestOptions, deps: RequestDeps): Req
         location: response.headers.get("location"),
       };
     });
+  } catch (error) {
+    signal?.throwIfAborted();
+    return error instanceof Error ? error : new Error(messageOf(error));
   }
+}
 
-  async function waitToRetry(tries: number, asked: number | undefined, what: string): Promise<void> {
-    stats.retries += 1;
-    if (asked !== undefined && asked > LONGEST_WAIT_MS) {
-      const minutes = Math.ceil(asked / 60_000);
-      throw new TracemillError(
-        "source-unavailable",
-        `${what}: the API asks to wait ${minutes} minutes (Retry-After); run the same command again then`,
-        { retryable: true },
-      );
-    }
-    if (asked !== undefined) pace.holdFor(asked);
-    await deps.clock.sleep(asked ?? backoffMs(tries, deps.random), deps.signal);
+/** Sets an exchange up for its next attempt. @throws TracemillError when there is none to make. */
+async function prepareNext(line: Line, exchange: Exchange, setback: Setback): Promise<void> {
+  const { what } = exchange;
+  switch (setback.kind) {
+    case "refused":
+      exchange.demands += 1;
+      if (exchange.demands <= MOST_DEMANDS && line.carried.take(setback.body, exchange.sent)) return;
+      throw refusal(what, setback.status, setback.body, line.options);
+    case "redirect":
+      exchange.redirects += 1;
+      exchange.url = followed(exchange.url, setback.location, what);
+      if (exchange.redirects > MOST_REDIRECTS || exchange.body !== undefined) throw redirectLoop(exchange);
+      return;
+    case "again":
+      exchange.tries += 1;
+      if (exchange.tries > line.options.maxRetries) throw spent(exchange, setback.reason, line.options);
+      await waitToRetry(line, exchange, setback.retryAfter(line.deps.clock.now()));
+      return;
   }
+}
 
-  /** Sets an exchange up for its next attempt. @throws TracemillError when there is none to make. */
-  async function prepareNext(exchange: Exchange, verdict: Setback): Promise<void> {
-    const { what } = exchange;
-    switch (verdict.kind) {
-      case "refused":
-        exchange.demands += 1;
-        if (exchange.demands <= MOST_DEMANDS && carried.take(verdict.body, exchange.sent)) return;
-        throw refusal(what, verdict.status, verdict.body, options);
-      case "redirect":
-        exchange.redirects += 1;
-        exchange.url = followed(exchange.url, verdict.location, what);
-        if (exchange.redirects > MOST_REDIRECTS || exchange.body !== undefined) throw redirectLoop(exchange);
-        return;
-      case "again":
-        exchange.tries += 1;
-        if (exchange.tries > options.maxRetries) throw spent(what, verdict.reason, exchange.tries, options);
-        await waitToRetry(exchange.tries, verdict.retryAfter(deps.clock.now()), what);
-        return;
-    }
+async function waitToRetry(line: Line, { what, tries }: Exchange, asked: number | undefined): Promise<void> {
+  const { clock, random, signal } = line.deps;
+  if (asked !== undefined && asked > LONGEST_WAIT_MS) {
+    const minutes = Math.ceil(asked / 60_000);
+    throw new TracemillError(
+      "source-unavailable",
+      `${what}: the API asks to wait ${minutes} minutes (Retry-After); run the same command again then`,
+      { retryable: true },
+    );
   }
-
-  const send: Requester["send"] = async (url, { expected = [], body } = {}) => {
-    const what = `${body === undefined ? "GET" : "POST"} ${url.pathname}`;
-    const key = freshValue(deps.random);
-    const exchange: Exchange = { what, url, body, key, sent: new Map(), tries: 0, demands: 0, redirects: 0 };
-    for (;;) {
-      exchange.sent = carried.fields();
-      const outcome = await settle(() => attempt(...toRequest(exchange, options.token)), deps.signal);
-      const verdict = judge(outcome, expected);
-      if (verdict.kind === "answer") return verdict.answer;
-      await prepareNext(exchange, verdict);
-    }
-  };
-
-  return { stats, send: (url, sendOptions) => cancellable(() => send(url, sendOptions), deps.signal) };
+  line.stats.retries += 1;
+  if (asked !== undefined) line.pace.holdFor(asked);
+  await clock.sleep(asked ?? backoffMs(tries, random), signal);
 }
 
 function toRequest({ url: target, body, key, sent }: Exchange, token: string): [URL, RequestInit] {
@@ -142,7 +173,7 @@ function toRequest({ url: target, body, key, sent }: Exchange, token: string): [
   return [url, { method: "POST", headers, body: JSON.stringify({ ...body, ...Object.fromEntries(sent) }) }];
 }
 
-function spent(what: string, reason: string, tries: number, options: RequestOptions): TracemillError {
+function spent({ what, tries }: Exchange, reason: string, options: RequestOptions): TracemillError {
   const message = `${what} failed ${tries} times, at last: ${reason}. Check the base URL and the API, then run the same command again`;
   return new TracemillError("source-unavailable", withoutToken(message, options.token), { retryable: true });
 }
@@ -170,18 +201,6 @@ function assertToken({ token, tokenName }: RequestOptions): void {
     "invalid-input",
     `${tokenName} is ${token === "" ? "empty" : "no bearer token: it holds spaces, line ends or non-ASCII characters"}; set it again`,
   );
-}
-
-async function settle(
-  run: () => Promise<Attempt>,
-  signal: AbortSignal | undefined,
-): Promise<Attempt | Error> {
-  try {
-    return await run();
-  } catch (error) {
-    signal?.throwIfAborted();
-    return error instanceof Error ? error : new Error(messageOf(error));
-  }
 }
 
 /** Runs `work` with a signal that fires after `ms`; the timer covers all of it, so a stalled body counts. */

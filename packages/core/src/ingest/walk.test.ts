@@ -62,7 +62,7 @@ describe("pages", () => {
       expect(ids).toEqual(
         numbered(23)
           .map((task) => task.id)
-          .slice((skip % pages.length) * pages[0]?.items.length),
+          .slice((skip % pages.length) * (pages[0]?.items.length ?? 0)),
       );
     });
     await fc.assert(property, { numRuns: 40 });

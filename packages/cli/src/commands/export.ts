@@ -1,0 +1,136 @@
+import { exportDataset } from "@tracemill/core/dataset/export.ts";
+import type { DatasetManifest } from "@tracemill/core/dataset/manifest.ts";
+import { TracemillError } from "@tracemill/core/errors.ts";
+import { objectKeys } from "@tracemill/core/keys.ts";
+import { ExportSpec } from "@tracemill/core/run/export-spec.ts";
+import { findRun, readRunSpec } from "@tracemill/core/run/runs.ts";
+import { parseAs } from "@tracemill/core/validation.ts";
+import { Command, InvalidArgumentError } from "commander";
+import type { CliContext, Home } from "../context.ts";
+import { table } from "../tables.ts";
+import { pathOf } from "./run.ts";
+
+interface Options {
+  name?: string;
+  format?: string[];
+  minReward?: number;
+  outcome?: string[];
+  agent?: string[];
+  split?: Record<string, number>;
+  seed?: number;
+  episodes?: string;
+  dedupe: boolean;
+  json?: boolean;
+}
+
+const help = `
+Examples:
+  tracemill export latest
+  tracemill export latest --name forms --format sft --format trials --min-reward 1
+  tracemill export run_01J… --split train=0.8 --split val=0.1 --split test=0.1 --seed 7
+
+RUN is an id, the start of one, a run's name, or \`latest\`. What is not given is as in the run's spec. The same
+options give the same version and files; an export that was stopped goes on. docs/datasets.md has the formats.`;
+
+/** `tracemill export RUN`: a dataset from a run, again or with other options. */
+export function exportCommand(context: CliContext): Command {
+  return new Command("export")
+    .description("write a run's trials as a dataset")
+    .argument("<run>", "id, start of an id, name, or `latest`")
+    .option("--name <name>", "dataset name (default: the run's)")
+    .option("--format <format>", "sft, harbor or trials; may be repeated", append)
+    .option("--min-reward <number>", "leave lower rewards out of sft and harbor", parseNumber)
+    .option("--outcome <kind>", "outcomes that sft and harbor take; may be repeated", append)
+    .option("--agent <name>", "agents that sft and harbor take; may be repeated", append)
+    .option("--split <name=share>", "for example train=0.8; repeat until they add up to 1", addSplit)
+    .option("--seed <integer>", "deals groups to splits", parseNumber)
+    .option("--episodes <which>", "harbor rows: `last` or `all`")
+    .option("--no-dedupe", "keep conversations that come more than once")
+    .option("--json", "the dataset's manifest as one JSON line")
+    .addHelpText("after", help)
+    .action((run: string, options: Options) => exportAction(run, options, context));
+}
+
+async function exportAction(reference: string, options: Options, context: CliContext): Promise<void> {
+  const home = await context.openHome();
+  try {
+    const run = await findRun(reference, home.records);
+    const runSpec = await readRunSpec(run.runId, home.objects);
+    const spec = exportSpecOf(options, runSpec.export, run.name);
+    const report = progress(context);
+    const deps = { ...home, signal: context.signal, onProgress: report };
+    const manifest = await exportDataset({ runId: run.runId, spec, runSpec }, deps);
+    context.out.event({ type: "dataset", ...manifest });
+    context.out.text(datasetText(manifest, home));
+  } finally {
+    await home.close();
+  }
+}
+
+/** The run's own export, changed by what was given. */
+function exportSpecOf(options: Options, base: ExportSpec | undefined, runName: string): ExportSpec {
+  const { name, format, minReward, outcome, agent, split, seed, episodes, dedupe } = options;
+  const given = {
+    name,
+    formats: format,
+    minReward,
+    outcomes: outcome,
+    agents: agent,
+    splits: split,
+    seed,
+    episodes,
+    dedupe: dedupe ? undefined : false,
+  };
+  const changes = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return parseAs(ExportSpec, { name: runName, ...base, ...changes }, "export options", "invalid-spec");
+}
+
+/** At most one line a second's worth of trials: a log stays readable. */
+function progress({ out, clock }: CliContext): (done: number) => void {
+  let saidAt = clock.now();
+  return (done) => {
+    if (clock.now() - saidAt < 1_000) return;
+    saidAt = clock.now();
+    out.note(`export: ${done} trials`);
+  };
+}
+
+function datasetText(manifest: DatasetManifest, home: Home): string {
+  const { name, version, counts, leftOut } = manifest;
+  const rows = Object.entries(counts).flatMap(([format, splits]) =>
+    Object.entries(splits ?? {}).map(([split, count]) => [format, split, String(count.rows)]),
+  );
+  const reasons = Object.entries(leftOut.formats).flatMap(([format, byReason]) =>
+    Object.entries(byReason ?? {}).map(([reason, count]) => `left out of ${format}: ${count} (${reason})`),
+  );
+  const open = leftOut.notEnded === 0 ? [] : [`left out: ${leftOut.notEnded} trials that have not ended`];
+  const folder = `dataset: ${pathOf(home, objectKeys.dataset(name, version))}`;
+  return [
+    `${name} ${version}`,
+    "",
+    table(["format", "split", "rows"], rows),
+    "",
+    ...reasons,
+    ...open,
+    folder,
+  ].join("\n");
+}
+
+function append(value: string, earlier: string[] | undefined): string[] {
+  return [...(earlier ?? []), value];
+}
+
+function parseNumber(value: string): number {
+  const number = Number(value);
+  if (value.trim() === "" || !Number.isFinite(number)) throw new InvalidArgumentError("give a number.");
+  return number;
+}
+
+function addSplit(value: string, earlier: Record<string, number> | undefined): Record<string, number> {
+  const [, name = "", share = ""] = /^([a-z]+)=(\d*\.?\d+)$/.exec(value) ?? [];
+  if (name === "") throw new InvalidArgumentError("give a name and a share, for example train=0.8.");
+  if (earlier !== undefined && name in earlier) {
+    throw new TracemillError("invalid-spec", `--split ${name} is given twice; give each split once`);
+  }
+  return { ...earlier, [name]: Number(share) };
+}
