@@ -6,7 +6,7 @@ import { bodyOf } from "./forms.ts";
 export interface CatalogEntry {
   id: string;
   status: string;
-  title: string;
+  title?: string;
 }
 
 type Json = Record<string, unknown>;

@@ -22,7 +22,7 @@ export async function rolloutCatalog(dir: string): Promise<Catalog> {
   const lines = (await Promise.all(names.map((name) => linesOf(join(dir, name))))).flat();
   const byId = new Map(lines.map((line) => [line.id, line]));
   return {
-    entries: lines.map(({ id }) => ({ id, status: "done", title: id })),
+    entries: lines.map(({ id }) => ({ id, status: "done" })),
     async task(id) {
       const line = byId.get(id);
       return line && taskOf(id, await readRow(line));

@@ -134,7 +134,7 @@ function taskPage(url: URL, entries: readonly CatalogEntry[]): unknown {
   const matching = entries.filter(
     (entry) =>
       (status === null || entry.status === status) &&
-      `${entry.id} ${entry.title}`.toLowerCase().includes(search),
+      `${entry.id} ${entry.title ?? ""}`.toLowerCase().includes(search),
   );
   const { items, hasNext, page, size } = pageOf(matching, url);
   const repeated = page === 2 ? matching.slice(size - 1, size) : [];

@@ -26,7 +26,7 @@ test("a folder of tasks becomes verified trials, a results table and a dataset",
     ["examples/sort-words", "oracle", 1],
   ]);
   const { dir, manifest } = await datasetOf(machine);
-  expect(manifest.files.some(({ key }) => key.endsWith("data/sft/train-00000-of-00001.parquet"))).toBe(true);
+  expect(manifest.files.some(({ path }) => path.endsWith("data/sft/train-00000-of-00001.parquet"))).toBe(true);
   const rows = (await readFile(join(dir, "jsonl/sft/train.jsonl"), "utf8")).trim().split("\n");
   expect(rows).toHaveLength(2);
 });

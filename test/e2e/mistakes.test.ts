@@ -1,4 +1,4 @@
-import { cp, mkdir, writeFile } from "node:fs/promises";
+import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
@@ -58,7 +58,7 @@ test("an unknown key in a spec gets a suggestion, and nothing is run", async () 
 
 test("a store that a newer version wrote is left alone", async () => {
   await using machine = await userMachine();
-  await mkdir(machine.home, { recursive: true });
+  await tracemill(machine, "runs");
   const file = join(machine.home, "records.sqlite");
   const database = new DatabaseSync(file);
   database.exec("PRAGMA user_version = 999");

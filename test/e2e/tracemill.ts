@@ -98,7 +98,7 @@ export async function datasetOf(
 export interface DatasetManifestView {
   name: string;
   version: string;
-  files: { key: string; sha256: string; bytes: number; rows: number }[];
+  files: { path: string; sha256: string; bytes: number; rows: number }[];
 }
 
 export const repository = root;

@@ -1,7 +1,10 @@
 /** Fills the small disk at `argv[2]` and prints what the stores say to it. Run by a test, in a mount namespace. */
+import { randomBytes } from "node:crypto";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isTracemillError, messageOf } from "@tracemill/core/errors.ts";
+import { collect } from "@tracemill/core/streams.ts";
+import { duckdbParquet } from "@tracemill/local/duckdb-parquet.ts";
 import { openObjectStore } from "@tracemill/local/object-store.ts";
 import { openRecordStore } from "@tracemill/local/record-store.ts";
 import { tempScratch } from "@tracemill/local/scratch.ts";
@@ -47,6 +50,24 @@ const scratch = await codeOf(async () => {
   await using file = await tempScratch(dir).create();
   for (let n = 0; n < 100; n += 1) await file.write(Buffer.alloc(100_000));
 });
+// The rows fit, their Parquet file beside them does not: random text hardly compresses.
+async function* randomRows(): AsyncGenerator<Uint8Array> {
+  for (let n = 0; n < 420; n += 1)
+    yield Buffer.from(`${JSON.stringify({ text: randomBytes(600).toString("hex") })}\n`);
+}
+recordStore.close();
+rmSync(join(dir, "records.sqlite"), { force: true });
+const parquet = await codeOf(() => collect(duckdbParquet(dir).encode(randomRows(), { text: "VARCHAR" })));
+const parquetLeft = readdirSync(join(dir, "parquet"));
+
 process.stdout.write(
-  JSON.stringify({ objects: { small, streamed, keys, temp }, objectMessage, afterDelete, records, scratch }),
+  JSON.stringify({
+    objects: { small, streamed, keys, temp },
+    objectMessage,
+    afterDelete,
+    records,
+    scratch,
+    parquet,
+    parquetLeft,
+  }),
 );

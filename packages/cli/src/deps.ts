@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { agentRegistry } from "@tracemill/agents/registry.ts";
-import { namespaceSandboxes } from "@tracemill/agents/sandbox/namespace/provider.ts";
+import { namespaceSandboxes } from "../../../.interim/provider.ts";
 import type { PipelineDeps, PipelineEvent } from "@tracemill/core/pipeline/deps.ts";
 import type { SandboxProvider } from "@tracemill/core/ports/sandbox.ts";
 import type { RunSpec } from "@tracemill/core/run/spec.ts";
@@ -11,7 +11,7 @@ import { openObjectStore } from "@tracemill/local/object-store.ts";
 import { processOwner } from "@tracemill/local/owner.ts";
 import { openRecordStore } from "@tracemill/local/record-store.ts";
 import { tempScratch } from "@tracemill/local/scratch.ts";
-import { taskFoldersUnder } from "@tracemill/local/task-folders.ts";
+import { taskFoldersUnder } from "@tracemill/local/task-folder.ts";
 import pLimit from "p-limit";
 import type { CliContext, Home } from "./context.ts";
 

@@ -6,7 +6,7 @@ import { folderTaskRef } from "@tracemill/core/pipeline/prepare-tasks.ts";
 import { readPrepared } from "@tracemill/core/prepare/catalog.ts";
 import type { RunSpec } from "@tracemill/core/run/spec.ts";
 import type { TaskRef } from "@tracemill/core/run/trial.ts";
-import { taskFoldersUnder } from "@tracemill/local/task-folders.ts";
+import { taskFoldersUnder } from "@tracemill/local/task-folder.ts";
 import type { CliContext, Home } from "./context.ts";
 import { table } from "./tables.ts";
 

@@ -125,5 +125,7 @@ test.skipIf(!canMount)(
     expect(report.afterDelete).toBe("created");
     expect(report.records).toBe("storage-full");
     expect(report.scratch).toBe("storage-full");
+    expect(report.parquet).toBe("storage-full");
+    expect(report.parquetLeft).toEqual([]);
   },
 );

@@ -5,7 +5,6 @@ import { ingestSnapshot } from "@tracemill/core/ingest/snapshot.ts";
 import { writeLines } from "@tracemill/core/ingest/write-lines.ts";
 import { objectKeys } from "@tracemill/core/keys.ts";
 import { Duration } from "@tracemill/core/run/duration.ts";
-import { parseAs } from "@tracemill/core/validation.ts";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { CliContext } from "../context.ts";
 import { countsText, showCounts } from "../ingest-progress.ts";
@@ -169,5 +168,7 @@ function atLeast(least: number): (text: string) => number {
 }
 
 function duration(text: string): number {
-  return parseAs(Duration, /^\d+(\.\d+)?$/.test(text) ? Number(text) : text, "--timeout");
+  const parsed = Duration.safeParse(/^\d+(\.\d+)?$/.test(text) ? Number(text) : text);
+  if (parsed.success) return parsed.data;
+  throw new InvalidArgumentError("It wants a duration such as 30, 30s or 2m.");
 }

@@ -65,7 +65,18 @@ describe("task check", () => {
       name: "task_hello",
       hash: helloHash,
       problems: [],
+      warnings: [],
     });
+  });
+
+  test("warns of keys that nobody knows", async () => {
+    await using dir = await workFolder();
+    await writeFile(join(dir.path, "hello/task.toml"), "[enviroment]\ncpus = 2\n");
+    const { stdout, exitCode } = await run("check", dir.path);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(
+      "\n         warning: task.toml: unknown key `enviroment` (did you mean `environment`?)\n",
+    );
   });
 
   test("checks scenarios too", async () => {

@@ -15,6 +15,7 @@ interface CheckedTask {
   kind: "harbor" | "scenario";
   name: string;
   hash: string;
+  warnings: string[];
   /** What an archive of the task holds. */
   files: TaskFile[];
 }
@@ -69,9 +70,10 @@ async function* taskFolders(dir: string): AsyncGenerator<string> {
 /** @returns whether the task is valid. */
 async function reportTask(path: string, { out }: Context): Promise<boolean> {
   try {
-    const { kind, name, hash } = await readTask(path);
-    out.event({ path, status: "ok", kind, name, hash, problems: [] });
+    const { kind, name, hash, warnings } = await readTask(path);
+    out.event({ path, status: "ok", kind, name, hash, problems: [], warnings });
     out.text(`ok       ${name}  ${hash}`);
+    for (const warning of warnings) out.text(`         warning: ${warning}`);
     return true;
   } catch (error) {
     if (!isTracemillError(error, "invalid-task")) throw error;
@@ -88,12 +90,12 @@ async function readTask(dir: string): Promise<CheckedTask> {
   const files = await readTaskFolder(dir);
   const has = (name: string) => files.some(({ path }) => path === name);
   if (has("task.toml") || !has("scenario.json")) {
-    const { name, hash, files: kept } = readHarborTask(files, dir);
-    return { kind: "harbor", name, hash, files: kept };
+    const { name, hash, warnings, files: kept } = readHarborTask(files, dir);
+    return { kind: "harbor", name, hash, warnings, files: kept };
   }
   const scenario = readScenario(files, dir);
   const kept = scenarioFiles(scenario);
-  return { kind: "scenario", name: scenario.name, hash: scenarioHash(kept), files: kept };
+  return { kind: "scenario", name: scenario.name, hash: scenarioHash(kept), warnings: [], files: kept };
 }
 
 function hashCommand({ out }: Context): Command {

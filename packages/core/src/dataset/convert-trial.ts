@@ -4,6 +4,7 @@ import { hashId } from "../ingest/id-set.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { ExportSpec } from "../run/export-spec.ts";
 import { readJson } from "../stored-json.ts";
+import type { SortedTrial } from "./claims.ts";
 import type { CollectedTrial } from "./collect-trials.ts";
 import type { DatasetFormat } from "./columns.ts";
 import { filterReason, type LeftOut } from "./filter.ts";
@@ -31,11 +32,11 @@ interface ConvertDeps {
 
 /** Turns one trial into the rows of every format that the spec asks for. */
 export async function convertTrial(
-  trial: CollectedTrial,
+  { trial, claimWasChecked }: SortedTrial,
   spec: ExportSpec,
   deps: ConvertDeps,
 ): Promise<Converted[]> {
-  const leftOut = filterReason(trial.result, spec);
+  const leftOut = filterReason(trial.result, spec, claimWasChecked);
   const wantsTrajectory = leftOut === undefined && spec.formats.some((format) => format !== "trials");
   const trajectory = wantsTrajectory ? await readTrajectory(trial, deps) : undefined;
   const converted: Converted[] = [];

@@ -43,7 +43,7 @@ describe("same in, same out", () => {
     const versions = [
       await exportRun(allFormats, deps),
       await exportRun({ ...allFormats, minReward: 1 }, deps),
-      await exportRun({ ...allFormats, splits: { train: 0.6, test: 0.2, val: 0.2 } }, deps),
+      await exportRun({ ...allFormats, splits: { train: 0.6, test: 0.3, val: 0.1 } }, deps),
     ];
     await writeRun({ trials: 11 }, deps);
     versions.push(await exportRun(allFormats, deps));

@@ -8,6 +8,7 @@ import type { Scratch } from "../ports/scratch.ts";
 import type { ExportSpec } from "../run/export-spec.ts";
 import { canonicalJson } from "../run/spec.ts";
 import { datasetCard } from "./card.ts";
+import { verifiedFirst } from "./claims.ts";
 import {
   type CollectedTrial,
   type Collection,
@@ -75,8 +76,7 @@ export async function exportDataset(input: ExportInput, deps: ExportDeps): Promi
 }
 
 function versionOf({ runId, spec, runSpec }: ExportInput, { digest, notEnded }: Collection): string {
-  // The order of splits decides which split a group falls into, and sorted keys would hide it.
-  const parts = [canonicalJson(spec), Object.keys(spec.splits), canonicalJson(publicSpec(runSpec) ?? null)];
+  const parts = [canonicalJson(spec), canonicalJson(publicSpec(runSpec) ?? null)];
   return contentId("ver", [layoutVersion, runId, ...parts, digest, notEnded]);
 }
 
@@ -89,8 +89,8 @@ async function convertAll(
   const tally = new ExportTally();
   const convertDeps = { objects: deps.objects, instructionOf: createInstructionReader(deps.objects) };
   const converted = pMapIterable(
-    trials.read(),
-    async (trial) => ({ trial, formats: await convertTrial(trial, spec, convertDeps) }),
+    verifiedFirst(trials),
+    async (sorted) => ({ trial: sorted.trial, formats: await convertTrial(sorted, spec, convertDeps) }),
     { concurrency: readsAtOnce },
   );
   let done = 0;

@@ -5,6 +5,7 @@ import type { AttemptResult } from "../run/result.ts";
 /** Why a trial is in `trials` and in no training format. */
 export type LeftOut =
   | "agent"
+  | "claim-was-checked"
   | `outcome:${string}`
   | "no-reward"
   | "reward-below-minimum"
@@ -18,8 +19,13 @@ export type LeftOut =
  * without a reward is taken only where `outcomes` names it and no `minReward` is asked for: a missing reward
  * is not a zero.
  */
-export function filterReason(result: AttemptResult, spec: ExportSpec): LeftOut | undefined {
+export function filterReason(
+  result: AttemptResult,
+  spec: ExportSpec,
+  claimWasChecked = false,
+): LeftOut | undefined {
   const { trial, outcome, objects } = result;
+  if (claimWasChecked) return "claim-was-checked";
   if (spec.agents !== undefined && !spec.agents.includes(trial.agent.name)) return "agent";
   if (!spec.outcomes.includes(outcome.kind)) return `outcome:${outcome.kind}`;
   if (spec.minReward !== undefined) {

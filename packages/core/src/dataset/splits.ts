@@ -23,14 +23,15 @@ export function assertShares(splits: SplitSpec["splits"]): void {
 
 /**
  * The split of a group: the SHA-256 of seed and group as a number in [0, 1), held against the cumulative
- * shares in the order of their keys. It depends on nothing else, so that all tasks of a group fall into one
- * split, and other groups, added or removed, change nothing.
+ * shares in the order of the splits' names. It depends on nothing else, so that all tasks of a group fall into
+ * one split, other groups, added or removed, change nothing, and a spec may lose the order of its keys on its
+ * way through a store.
  */
 export function splitOf(group: string, { splits, seed }: SplitSpec): string {
   const point = unitHash(`${seed}\n${group}`);
   let cumulative = 0;
   let last = "";
-  for (const [name, share] of Object.entries(splits)) {
+  for (const [name, share] of Object.entries(splits).toSorted(byName)) {
     if (share <= 0) continue;
     cumulative += share;
     last = name;
@@ -38,6 +39,10 @@ export function splitOf(group: string, { splits, seed }: SplitSpec): string {
   }
   // Rounding may leave the sum a hair under 1.
   return last;
+}
+
+function byName([a]: [string, number], [b]: [string, number]): number {
+  return a < b ? -1 : 1;
 }
 
 /** Uniform in [0, 1): the first 48 bits of the hash, which a double holds exactly. */

@@ -1,6 +1,6 @@
 import { parse, stringify, TomlError } from "smol-toml";
 import { messageOf, TracemillError } from "../errors.ts";
-import { parseAs } from "../validation.ts";
+import { parseAs, suggestion } from "../validation.ts";
 import { TaskConfig } from "./task-config.ts";
 
 type Table = Record<string, unknown>;
@@ -11,9 +11,35 @@ type Table = Record<string, unknown>;
  * @throws TracemillError `invalid-task`, naming file, key and what is wanted.
  */
 export function parseTaskConfig(toml: string, where: string): TaskConfig {
-  let raw: Table;
+  return parseAs(TaskConfig, upToDate(parseToml(toml, where), where), where, "invalid-task");
+}
+
+/**
+ * The keys of a valid `task.toml` that mean nothing, with the known key that each resembles. Harbor passes over
+ * them; a slip of the hand (`[enviroment]`) is worth a word.
+ */
+export function unknownTaskKeys(toml: string, where: string): string[] {
+  const raw = upToDate(parseToml(toml, where), where);
+  return unknownKeys(raw, parseTaskConfig(toml, where), []);
+}
+
+/** Every known key is in the parsed config, if only as null. */
+function unknownKeys(raw: unknown, parsed: unknown, path: readonly string[]): string[] {
+  if (Array.isArray(raw) && Array.isArray(parsed)) {
+    return raw.flatMap((item, index) => unknownKeys(item, parsed[index], [...path, String(index)]));
+  }
+  if (!isTable(raw) || !isTable(parsed)) return [];
+  return Object.entries(raw).flatMap(([key, value]) => {
+    if (Object.hasOwn(parsed, key)) return unknownKeys(value, parsed[key], [...path, key]);
+    const near = suggestion(key, Object.keys(parsed));
+    const hint = near === undefined ? "it means nothing there" : `did you mean \`${near}\`?`;
+    return [`unknown key \`${[...path, key].join(".")}\` (${hint})`];
+  });
+}
+
+function parseToml(toml: string, where: string): Table {
   try {
-    raw = parse(toml);
+    return parse(toml);
   } catch (error) {
     const place = error instanceof TomlError ? `, line ${error.line}, column ${error.column}` : "";
     const problem = messageOf(error).split("\n")[0];
@@ -21,7 +47,6 @@ export function parseTaskConfig(toml: string, where: string): TaskConfig {
       cause: error,
     });
   }
-  return parseAs(TaskConfig, upToDate(raw, where), where, "invalid-task");
 }
 
 /** Writes a config as TOML that Harbor and `parseTaskConfig` read back as the same config. */

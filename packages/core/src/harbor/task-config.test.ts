@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { allowedHost } from "./allowed-hosts.ts";
 import { TaskConfig } from "./task-config.ts";
-import { formatTaskConfig, parseTaskConfig } from "./task-config-toml.ts";
+import { formatTaskConfig, parseTaskConfig, unknownTaskKeys } from "./task-config-toml.ts";
 
 const fixtures = new URL("../../../../test/fixtures/harbor/", import.meta.url);
 const schemaFile = new URL("../../../../../shared/formats/harbor-schemas/TaskConfig.json", import.meta.url);
@@ -132,6 +132,34 @@ allow_internet = false`,
     ['[environment.tpu]\ntype = "v6e"\ntopology = "big"', /`environment.tpu.topology`: dimensions such as/],
   ])("refuses %j and says where and what is wanted", (toml, problem) => {
     expect(problemOf(toml)).toMatch(problem);
+  });
+});
+
+describe("unknownTaskKeys", () => {
+  test("names keys that nobody knows, and what was probably meant", () => {
+    const toml = `version = "1.0"
+colour = "red"
+[enviroment]
+cpus = 1
+[environment]
+memory = "1G"
+allow_internet = true
+[environment.env]
+ANY = "thing"
+[metadata]
+any = "thing"
+[[steps]]
+name = "one"
+verifier = { timout_sec = 1 }`;
+    expect(unknownTaskKeys(toml, "t")).toEqual([
+      "unknown key `colour` (it means nothing there)",
+      "unknown key `enviroment` (did you mean `environment`?)",
+      "unknown key `steps.0.verifier.timout_sec` (did you mean `timeout_sec`?)",
+    ]);
+  });
+
+  test("has nothing to say about Harbor's own keys", () => {
+    expect(unknownTaskKeys(golden("task_config_roundtrip.toml"), "t")).toEqual([]);
   });
 });
 

@@ -95,7 +95,7 @@ function ignoreRules(files: readonly TaskFile[]): (path: string) => boolean {
 
 function matcher(pattern: string): (path: string) => boolean {
   const rule = ignore({ ignorecase: false }).add(pattern);
-  const isShallow = /(^|[^*])\/\*\s*$/.test(pattern);
+  const isShallow = /(?<!\*\*)\/\*\s*$/.test(pattern);
   return (path) => {
     const folder = path.slice(0, path.lastIndexOf("/") + 1);
     return rule.ignores(path) && !(isShallow && folder !== "" && rule.ignores(folder));

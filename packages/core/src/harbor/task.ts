@@ -2,7 +2,7 @@ import { posix } from "node:path";
 import { isTracemillError, TracemillError } from "../errors.ts";
 import { contentId } from "../ids.ts";
 import type { TaskConfig } from "./task-config.ts";
-import { parseTaskConfig } from "./task-config-toml.ts";
+import { parseTaskConfig, unknownTaskKeys } from "./task-config-toml.ts";
 import { contentHash, hashFiles, packagedFiles, type TaskFile } from "./task-files.ts";
 import { scriptProblem } from "./task-scripts.ts";
 
@@ -22,6 +22,8 @@ export interface HarborTask {
   /** The same for tasks whose sandboxes are built from the same files and settings. */
   environmentHash: string;
   hasSolution: boolean;
+  /** What is allowed but probably not meant: keys of `task.toml` that nobody knows. */
+  warnings: string[];
 }
 
 /**
@@ -53,6 +55,7 @@ export function readHarborTask(files: readonly TaskFile[], where: string): Harbo
     hash: contentHash(files),
     environmentHash: environmentHash(config, reader.kept),
     hasSolution: reader.has(/^(steps\/[^/]+\/)?solution\/solve\.(sh|ps1|cmd|bat)$/),
+    warnings: reader.warnings,
   };
 }
 
@@ -90,6 +93,7 @@ export function withoutCanary(instruction: string): string {
 /** Gathers problems while it reads, so that a user sees all of them at once. */
 class TaskReader {
   readonly problems: string[] = [];
+  readonly warnings: string[] = [];
   readonly kept: TaskFile[];
   readonly #all: readonly TaskFile[];
   readonly #where: string;
@@ -108,7 +112,9 @@ class TaskReader {
     const text = this.#text("task.toml", this.#missingConfig());
     if (text === undefined) return undefined;
     try {
-      return parseTaskConfig(text, "task.toml");
+      const config = parseTaskConfig(text, "task.toml");
+      this.warnings.push(...unknownTaskKeys(text, "task.toml").map((warning) => `task.toml: ${warning}`));
+      return config;
     } catch (error) {
       if (!isTracemillError(error, "invalid-task")) throw error;
       this.problems.push(error.message);

@@ -2,7 +2,7 @@ import { TracemillError } from "../errors.ts";
 import { isObject } from "./json.ts";
 import { type ListKind, type ListPage, readPage } from "./page.ts";
 import { createRequester, type RequestDeps, type Requester } from "./request.ts";
-import { FIRST_PAGE, type Learned, type ListPosition, type PageAt, walkPages } from "./walk.ts";
+import { FIRST_PAGE, type ListPosition, type PageAt, walkPages } from "./walk.ts";
 
 export interface ClientOptions {
   /** For example `https://api.example.com/v1`; `/tasks` is added to its path. */
@@ -69,10 +69,10 @@ export function createProductionClient(options: ClientOptions, deps: RequestDeps
     deps,
   );
   const lists = {
-    tasks: { pageSize: options.taskPageSize ?? 100, learned: { largest: 0, unpaged: false } as Learned },
+    tasks: { pageSize: options.taskPageSize ?? 100, learned: { largest: 0 } },
     solutions: {
       pageSize: options.solutionPageSize ?? 100,
-      learned: { largest: 0, unpaged: false } as Learned,
+      learned: { largest: 0 },
     },
   };
 

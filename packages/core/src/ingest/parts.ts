@@ -28,7 +28,7 @@ export const PartCheckpoint = z.strictObject({
 });
 export type PartCheckpoint = z.infer<typeof PartCheckpoint>;
 
-/** Which files a snapshot's part number `part` has. */
+/** The snapshot that a part belongs to. */
 export interface PartPlace {
   source: string;
   snapshotId: string;

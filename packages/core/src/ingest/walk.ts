@@ -22,8 +22,6 @@ export type ListPosition = z.infer<typeof ListPosition>;
 export interface Learned {
   /** Most entries seen on one page: a page with fewer was not cut short by a cap of the server. */
   largest: number;
-  /** The server answers any page number with the same entries. */
-  unpaged: boolean;
 }
 
 export interface WalkDeps {
@@ -64,7 +62,6 @@ export async function* walkPages(
     if (page === undefined) return;
     const received: number = state?.received ?? start.received;
     state = look(page, at, { seen, received, barren: state?.barren ?? 0 });
-    if (state.repeated && !hasHints(page.hints)) deps.learned.unpaged = true;
     if (state.fresh) yield { items: page.items, position: { at, received } };
     next = nextPage(state, deps);
   }
@@ -86,10 +83,6 @@ function look(
     received: before.received + (fresh ? page.items.length : 0),
     barren: fresh ? 0 : before.barren + 1,
   };
-}
-
-function hasHints({ more, total }: PageHints): boolean {
-  return more !== undefined || total !== undefined;
 }
 
 /** A page in the light of those before it. */
@@ -148,7 +141,6 @@ function expectsMore(hints: PageHints, { page, received }: Seen, { learned, page
   // `total` is believed over "no next": asking for one page too many costs less than losing the rest.
   if (hints.total !== undefined) return received < hints.total;
   if (hints.more === false) return false;
-  if (learned.unpaged) return false;
   // Without a hint only a page that is shorter than another was is surely the last: a server may cap pages.
   const short = page.items.length < Math.min(pageSize, learned.largest);
   learned.largest = Math.max(learned.largest, page.items.length);

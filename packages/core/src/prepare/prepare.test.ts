@@ -33,7 +33,8 @@ async function prepared(rows: Rows) {
 
 async function allObjects(objects: ObjectStore): Promise<Record<string, string>> {
   const all: Record<string, string> = {};
-  for await (const { key } of objects.list("")) all[key] = sha256Hex(await collect((await objects.get(key)) ?? gone()));
+  for await (const { key } of objects.list(""))
+    all[key] = sha256Hex(await collect((await objects.get(key)) ?? gone()));
   return all;
 }
 
@@ -43,7 +44,13 @@ function gone(): never {
 
 describe("preparing a snapshot", () => {
   test("turns a row with a deciding command into a Harbor task that a run can load", async () => {
-    const task = { id: "t/1", prompt: "Make the file `done`.", group: "g", verify, environment: { files: { "a.txt": "a" } } };
+    const task = {
+      id: "t/1",
+      prompt: "Make the file `done`.",
+      group: "g",
+      verify,
+      environment: { files: { "a.txt": "a" } },
+    };
     const { objects, manifest, tasks } = await prepared([{ task, solutions: [] }]);
     expect(manifest.counts).toEqual({ rows: 1, harbor: 1, scenario: 0, references: 0 });
     expect(tasks).toMatchObject([{ kind: "harbor", group: "g", decidedBy: "tests", hasSolution: false }]);
@@ -54,7 +61,9 @@ describe("preparing a snapshot", () => {
 
   test("keeps the content hash of a Harbor task that the row brings, as files or as an archive", async () => {
     const asFiles = await prepared([{ task: { id: "1", harbor: { files: harborFiles } }, solutions: [] }]);
-    const archive = await collect((await asFiles.objects.get(objectKeys.task(asFiles.tasks[0]?.hash ?? ""))) ?? gone());
+    const archive = await collect(
+      (await asFiles.objects.get(objectKeys.task(asFiles.tasks[0]?.hash ?? ""))) ?? gone(),
+    );
     const asArchive = await prepared([
       { task: { id: "2", harbor: { archive_base64: archive.toString("base64") } }, solutions: [] },
     ]);
@@ -66,14 +75,19 @@ describe("preparing a snapshot", () => {
     const places: Rows = [
       { task: { id: "own", prompt: "6 * 7?", expected_answer: 42 }, solutions: [] },
       { task: { id: "metadata", prompt: "6 * 7?", metadata: { expected_answer: "42" } }, solutions: [] },
-      { task: { id: "solution", prompt: "6 * 7?" }, solutions: [{ id: "s", answer: "41", expected_answer: "42" }] },
+      {
+        task: { id: "solution", prompt: "6 * 7?" },
+        solutions: [{ id: "s", answer: "41", expected_answer: "42" }],
+      },
       {
         task: { id: "response", responses_create_params: { input: "6 * 7?" } },
         solutions: [{ id: "r", response: { output: [], expected_answer: "42" } }],
       },
     ];
     const { objects, tasks } = await prepared(places);
-    expect(tasks.map(({ kind, decidedBy }) => `${kind} ${decidedBy}`)).toEqual(places.map(() => "scenario answer"));
+    expect(tasks.map(({ kind, decidedBy }) => `${kind} ${decidedBy}`)).toEqual(
+      places.map(() => "scenario answer"),
+    );
     const loader = createTaskLoader(objects);
     const scenarios = await Promise.all(tasks.map((task) => loader.load(task)));
     for (const loaded of scenarios) {
@@ -88,7 +102,9 @@ describe("preparing a snapshot", () => {
     const solutions = ["1", "2"].map((id) => ({ id, answer: id, expected_answer: id }));
     const { manifest, tasks } = await prepared([{ task: { id: "q", prompt: "?" }, solutions }]);
     expect(tasks[0]?.decidedBy).toBe("none");
-    expect(manifest.problems).toEqual([{ taskId: "q", reason: expect.stringContaining("different expected answers") }]);
+    expect(manifest.problems).toEqual([
+      { taskId: "q", reason: expect.stringContaining("different expected answers") },
+    ]);
   });
 
   test("stores each recorded solution as a trajectory, with what the source claimed", async () => {
@@ -105,9 +121,15 @@ describe("preparing a snapshot", () => {
   test("records what cannot be converted and keeps the rest", async () => {
     const { manifest, tasks } = await prepared([
       { task: { id: "empty" }, solutions: [] },
-      { task: { id: "broken", harbor: { archive_base64: "bm8gdGFy" } }, solutions: [{ id: "s", answer: "x" }] },
+      {
+        task: { id: "broken", harbor: { archive_base64: "bm8gdGFy" } },
+        solutions: [{ id: "s", answer: "x" }],
+      },
       { task: { id: "escape", harbor: { files: { ...harborFiles, "tests/../../x": "" } } }, solutions: [] },
-      { task: { id: "fine", prompt: "Go.", verify }, solutions: [{ id: "mute" }, { id: "told", answer: "done" }] },
+      {
+        task: { id: "fine", prompt: "Go.", verify },
+        solutions: [{ id: "mute" }, { id: "told", answer: "done" }],
+      },
     ]);
     expect(tasks.map(({ origin: from }) => from.kind === "snapshot" && from.taskId)).toEqual(["fine"]);
     expect(tasks[0]?.references.map(({ solutionId }) => solutionId)).toEqual(["told"]);
@@ -127,7 +149,10 @@ describe("preparing a snapshot", () => {
     }));
     const { manifest, tasks } = await prepared(rows);
     expect(manifest.duplicates).toEqual([{ taskId: "3", hash: tasks[0]?.hash }]);
-    expect(tasks.map(({ references }) => references.map(({ solutionId }) => solutionId))).toEqual([["s1", "s3"], ["s2"]]);
+    expect(tasks.map(({ references }) => references.map(({ solutionId }) => solutionId))).toEqual([
+      ["s1", "s3"],
+      ["s2"],
+    ]);
   });
 
   test("gives the same objects each time, and does nothing the second time", async () => {
@@ -143,11 +168,17 @@ describe("preparing a snapshot", () => {
 
   test("tells how far it is, and stops when it is told to", async () => {
     const objects = memoryObjectStore();
-    await storeRawSnapshot(objects, origin, [{ task: { id: "t", prompt: "?" }, solutions: [{ id: "s", answer: "!" }] }]);
+    await storeRawSnapshot(objects, origin, [
+      { task: { id: "t", prompt: "?" }, solutions: [{ id: "s", answer: "!" }] },
+    ]);
     const stopped = prepareSnapshot(origin, { objects, clock: fakeClock(), signal: AbortSignal.abort() });
     await expect(stopped).rejects.toMatchObject({ code: "cancelled" });
     const seen: unknown[] = [];
-    await prepareSnapshot(origin, { objects, clock: fakeClock(), onProgress: (progress) => seen.push(progress) });
+    await prepareSnapshot(origin, {
+      objects,
+      clock: fakeClock(),
+      onProgress: (progress) => seen.push(progress),
+    });
     expect(seen).toEqual([{ rows: 1, tasks: 1, references: 1 }]);
   });
 

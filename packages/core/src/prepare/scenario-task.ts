@@ -13,7 +13,7 @@ export interface PreparedScenario {
 /**
  * A question or tool task as a scenario: its request, its tools, the right answer where the source knows one.
  * What else the row says of the task goes into `metadata`.
- * @throws TracemillError `invalid-trajectory`, `invalid-task`, `unsupported`.
+ * @throws TracemillError `invalid-task`, `unsupported`.
  */
 export function scenarioOf({ task, solutions }: RawRow, source: string): PreparedScenario {
   const { messages, tools } = requestOf(task);

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { TracemillError } from "../errors.ts";
 import { TaskConfig } from "../harbor/task-config.ts";
 import { formatTaskConfig } from "../harbor/task-config-toml.ts";
-import type { TaskFile } from "../harbor/task-files.ts";
+import { packagedFiles, type TaskFile } from "../harbor/task-files.ts";
 import type { DecidingCommand, ProductionEnvironment, Task } from "../production/schemas.ts";
 import { instructionOf } from "./instruction.ts";
 import { textFile } from "./text-file.ts";
@@ -30,7 +30,8 @@ export function verifyTaskFiles(task: Task, verify: Verify, source: string): Tas
   ];
   if (task.reference_solution)
     files.push(textFile("solution/solve.sh", withShebang(task.reference_solution)));
-  return files;
+  // Harbor's default list would leave out a row's `notes~` or `cache.pyc`; an own, empty one leaves out nothing.
+  return packagedFiles(files).length < files.length ? [...files, textFile(".gitignore", "")] : files;
 }
 
 function configOf(task: Task, verify: Verify, source: string): TaskConfig {

@@ -1,0 +1,174 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
+import { systemTable, overlayTable, type Tree } from "./mounts.ts";
+import { bwrapInit, bwrapReady, unshareInit } from "./scripts.ts";
+
+export type Launcher = "bwrap" | "unshare";
+
+/** A sandbox's first process. It lives until it is ended, or until this process does. */
+export interface Init {
+  /** As this process sees it. */
+  pid: number;
+  /** Resolves when every process of the sandbox is gone. */
+  ended: Promise<void>;
+  alive(): boolean;
+  end(): Promise<void>;
+}
+
+/** Variables with which host tools run: none of ours reaches them, and messages come in English. */
+export const toolEnv = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" };
+
+/** Starting takes some 30 ms; a machine that needs longer than this is stuck. */
+const startTimeoutMs = 60_000;
+
+/**
+ * Starts a sandbox's namespaces and mounts its tree.
+ * @throws TracemillError `sandbox-unavailable` with what the system said.
+ */
+export async function launch(launcher: Launcher, tree: Tree, table: string, signal?: AbortSignal): Promise<Init> {
+  const child = spawnInit(launcher, tree, table);
+  const output = new Handshake(child);
+  try {
+    const first = await output.line(/^pid (\d+)$/m, signal);
+    mapIds(Number(first[1]));
+    child.stdin?.write("go\n");
+    let pid = Number(first[1]);
+    if (launcher === "bwrap") pid = Number((await output.line(/"child-pid": (\d+)/, signal))[1]);
+    await output.line(/^ready$/m, signal);
+    return initOf(child, pid);
+  } catch (error) {
+    child.kill("SIGKILL");
+    if (signal?.aborted === true) throw signal.reason;
+    throw unavailable(launcher, error, output.errors);
+  }
+}
+
+function spawnInit(launcher: Launcher, tree: Tree, table: string): ChildProcess {
+  const lines = launcher === "bwrap" ? overlayTable(tree) : [...overlayTable(tree), ...systemTable(tree)];
+  writeFileSync(table, lines.join(""));
+  const lo = tree.network === "none" ? ["lo"] : [];
+  const shared = ["--user", "--keep-caps", "--mount", "--propagation", "private"];
+  const own = ["--pid", "--ipc", "--uts", "--fork", "--kill-child", ...(tree.network === "none" ? ["--net"] : [])];
+  const command =
+    launcher === "bwrap"
+      ? [...shared, "/bin/sh", "-c", bwrapInit, "init", table, tree.at, ...bwrapArguments(tree)]
+      : [...shared, ...own, "/bin/sh", "-c", unshareInit, "init", table, tree.at, ...lo];
+  // The kernel kills it when the thread that starts it ends, however that ends.
+  return spawn("setpriv", ["--pdeathsig", "KILL", "unshare", ...command], {
+    cwd: "/",
+    env: toolEnv,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+}
+
+function bwrapArguments({ at, network }: Tree): string[] {
+  return [
+    ...["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", "sandbox", "--die-with-parent"],
+    ...(network === "none" ? ["--unshare-net"] : []),
+    ...["--bind", at, "/", "--proc", "/sb/proc", "--dev", "/sb/dev", "--cap-drop", "ALL", "--info-fd", "1"],
+    ...["--", "/bin/sh", "-c", bwrapReady],
+  ];
+}
+
+/**
+ * As root, ids are the same inside and outside (as in Docker), but hold no power outside the namespace; else
+ * the one id of this user is root inside.
+ */
+function mapIds(pid: number): void {
+  const uid = process.geteuid?.() ?? 0;
+  const gid = process.getegid?.() ?? 0;
+  if (uid !== 0) writeFileSync(`/proc/${pid}/setgroups`, "deny");
+  writeFileSync(`/proc/${pid}/uid_map`, uid === 0 ? `0 0 ${mappable("uid")}\n` : `0 ${uid} 1\n`);
+  writeFileSync(`/proc/${pid}/gid_map`, uid === 0 ? `0 0 ${mappable("gid")}\n` : `0 ${gid} 1\n`);
+}
+
+/** How many ids from 0 up this process has itself: less than all inside another container. */
+function mappable(kind: "uid" | "gid"): number {
+  const [inside = "0", , count = "0"] = readFileSync(`/proc/self/${kind}_map`, "utf8").trim().split(/\s+/);
+  return inside === "0" ? Math.min(Number(count), 65_536) : 1;
+}
+
+/** What a starting sandbox says, line by line. */
+class Handshake {
+  errors = "";
+  readonly #child: ChildProcess;
+  #text = "";
+
+  constructor(child: ChildProcess) {
+    this.#child = child;
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      this.#text += text;
+    });
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      if (this.errors.length < 4096) this.errors += text;
+    });
+    child.stdin?.on("error", () => undefined);
+    child.on("error", (error) => {
+      this.errors += messageOf(error);
+    });
+  }
+
+  /** Waits until the text so far matches, and forgets it up to there. */
+  async line(pattern: RegExp, signal?: AbortSignal): Promise<RegExpExecArray> {
+    const stop = AbortSignal.any([AbortSignal.timeout(startTimeoutMs), ...(signal === undefined ? [] : [signal])]);
+    const ended = once(this.#child, "close", { signal: stop });
+    ended.catch(() => undefined);
+    for (;;) {
+      const match = pattern.exec(this.#text);
+      if (match !== null) {
+        this.#text = this.#text.slice(match.index + match[0].length);
+        return match;
+      }
+      const { stdout } = this.#child;
+      if (stdout === null) throw new Error("no output");
+      const more = once(stdout, "data", { signal: stop }).then(() => true);
+      if ((await Promise.race([more, ended.then(() => false)])) === false) throw new Error("it ended at once");
+    }
+  }
+}
+
+function initOf(child: ChildProcess, pid: number): Init {
+  let alive = true;
+  const ended = new Promise<void>((resolve) => {
+    const end = (): void => {
+      alive = false;
+      resolve();
+    };
+    if (child.exitCode !== null || child.signalCode !== null) end();
+    else child.once("exit", end);
+  });
+  // What unshare itself has to say at the end is of no interest, and it must not keep this process alive.
+  for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
+  child.unref();
+  return {
+    pid,
+    ended,
+    alive: () => alive,
+    end: async () => {
+      if (!alive) return;
+      child.ref();
+      killPid(pid);
+      await ended;
+    },
+  };
+}
+
+function killPid(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It is gone already.
+  }
+}
+
+function unavailable(launcher: Launcher, error: unknown, said: string): TracemillError {
+  const detail = said.trim().split("\n").slice(0, 3).join("; ") || messageOf(error);
+  const tool = existsSync("/usr/bin/unshare") || existsSync("/bin/unshare") ? "" : " (util-linux's unshare is missing)";
+  return new TracemillError(
+    "sandbox-unavailable",
+    `a sandbox of Linux namespaces cannot start here by ${launcher}${tool}: ${detail}. Run \`tracemill doctor\` to see what is missing, or choose \`sandbox: docker\``,
+    { cause: error },
+  );
+}

@@ -1,0 +1,185 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  rmdirSync,
+  type Stats,
+  unlinkSync,
+} from "node:fs";
+
+/**
+ * Folders and files by open descriptor, one path component at a time and never through a symbolic link. What a
+ * process in the sandbox does to its folders meanwhile cannot lead such an access out of the sandbox.
+ *
+ * `/proc/self/fd/N/name` is what openat(2) is elsewhere: the kernel starts at the open folder itself. A folder
+ * is opened with O_PATH, which asks for no permission on it.
+ */
+export type Folder = number;
+
+/** Names as the file system has them: any bytes but `/` and NUL. */
+export type Name = string | Buffer;
+
+const O_PATH = 0o10000000;
+const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
+
+/** Most symbolic links that one path may pass, as in the kernel. */
+const mostLinks = 40;
+
+export function pathIn(folder: Folder, name: Name): string | Buffer {
+  const prefix = `/proc/self/fd/${folder}/`;
+  return typeof name === "string" ? prefix + name : Buffer.concat([Buffer.from(prefix), name]);
+}
+
+/** Opens a trusted path. */
+export function openRoot(path: string): Folder {
+  return openSync(path, O_PATH | O_DIRECTORY);
+}
+
+export function closeFolder(folder: Folder): void {
+  closeSync(folder);
+}
+
+/** Opens a folder in a folder; `undefined` when there is none of that name or it is something else. */
+export function openFolder(parent: Folder, name: Name): Folder | undefined {
+  try {
+    return openSync(pathIn(parent, name), O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  } catch (error) {
+    if (isCode(error, "ENOENT", "ENOTDIR", "ELOOP")) return undefined;
+    throw error;
+  }
+}
+
+export function statIn(folder: Folder, name: Name): Stats | undefined {
+  return lstatSync(pathIn(folder, name), { throwIfNoEntry: false });
+}
+
+/** Opens a regular file for reading. A FIFO or device does not make this wait. */
+export function openFile(folder: Folder, name: Name): number {
+  try {
+    return openSync(pathIn(folder, name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    if (!isCode(error, "EACCES")) throw error;
+    return openAsOwner(folder, name);
+  }
+}
+
+/** The sandbox's root may read what its owner on the host, without root's powers, may not. */
+function openAsOwner(folder: Folder, name: Name): number {
+  const pinned = openSync(pathIn(folder, name), O_PATH | O_NOFOLLOW);
+  try {
+    const path = `/proc/self/fd/${pinned}`;
+    const mode = lstatSync(pathIn(folder, name)).mode & 0o7777;
+    chmodSync(path, mode | 0o400);
+    try {
+      return openSync(path, O_RDONLY | O_NONBLOCK);
+    } finally {
+      chmodSync(path, mode);
+    }
+  } finally {
+    closeSync(pinned);
+  }
+}
+
+/** The names in a folder, sorted by bytes. */
+export function namesIn(folder: Folder): Buffer[] {
+  return listed(folder).sort(Buffer.compare);
+}
+
+function listed(folder: Folder): Buffer[] {
+  const path = `/proc/self/fd/${folder}`;
+  try {
+    return readdirSync(path, { encoding: "buffer" });
+  } catch (error) {
+    if (!isCode(error, "EACCES")) throw error;
+    chmodSync(path, 0o700);
+    return readdirSync(path, { encoding: "buffer" });
+  }
+}
+
+/** Removes a file, or a folder with everything in it; silent when absent. */
+export function removeTree(parent: Folder, name: Name): void {
+  const stats = statIn(parent, name);
+  if (stats === undefined) return;
+  if (stats.isDirectory()) {
+    const folder = openFolder(parent, name);
+    if (folder !== undefined) {
+      try {
+        for (const child of listed(folder)) removeTree(folder, child);
+      } finally {
+        closeSync(folder);
+      }
+      rmdirSync(pathIn(parent, name));
+      return;
+    }
+  }
+  unlinkSync(pathIn(parent, name));
+}
+
+export interface Walk {
+  /** Make folders that are missing on the way, with mode 0755. */
+  create?: boolean;
+  /** What to do at a symbolic link on the way: follow it below the root, or stop with ELOOP. */
+  links: "follow" | "refuse";
+}
+
+/**
+ * Finds the folder that holds `path`'s last component. `..` and absolute links stay below the root.
+ * @returns the folder, to be closed by the caller, and the last component (`.` for the root itself);
+ * `undefined` when a folder on the way is missing.
+ * @throws the system's error: ENOTDIR for a file on the way, ELOOP for links that are refused or too many.
+ */
+export function openParent(root: Folder, path: string, walk: Walk): { parent: Folder; name: string } | undefined {
+  const todo = path.split("/").filter((part) => part !== "" && part !== ".");
+  const open: Folder[] = [openSync(`/proc/self/fd/${root}`, O_PATH | O_DIRECTORY)];
+  let links = 0;
+  try {
+    for (;;) {
+      const part = todo.shift();
+      if (part === "..") {
+        if (open.length > 1) closeSync(open.pop() as Folder);
+        continue;
+      }
+      if (part === undefined || todo.length === 0) return { parent: open.pop() as Folder, name: part ?? "." };
+      const next = step(open.at(-1) as Folder, part, walk);
+      if (next === undefined) return undefined;
+      if (typeof next === "number") open.push(next);
+      else {
+        links += 1;
+        if (links > mostLinks) throw systemError("ELOOP", path);
+        if (next.target.startsWith("/")) for (const folder of open.splice(1)) closeSync(folder);
+        todo.unshift(...next.target.split("/").filter((name) => name !== "" && name !== "."));
+      }
+    }
+  } finally {
+    for (const folder of open) closeSync(folder);
+  }
+}
+
+function step(parent: Folder, name: string, walk: Walk): Folder | { target: string } | undefined {
+  const folder = openFolder(parent, name);
+  if (folder !== undefined) return folder;
+  const stats = statIn(parent, name);
+  if (stats?.isSymbolicLink() === true) {
+    if (walk.links === "refuse") throw systemError("ELOOP", name);
+    return { target: readlinkSync(pathIn(parent, name)) };
+  }
+  if (stats !== undefined) throw systemError("ENOTDIR", name);
+  if (walk.create !== true) return undefined;
+  mkdirSync(pathIn(parent, name), 0o755);
+  return openFolder(parent, name);
+}
+
+function systemError(code: "ELOOP" | "ENOTDIR", path: string): Error {
+  const problem = code === "ELOOP" ? "leads through a symbolic link" : "is not a folder";
+  return Object.assign(new Error(`${path} ${problem}`), { code });
+}
+
+/** Whether a system call failed with one of these codes. */
+export function isCode(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && "code" in error && codes.includes(String(error.code));
+}
