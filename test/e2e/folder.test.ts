@@ -119,3 +119,18 @@ test("two processes share one run and never do the same attempt", async () => {
   const trials = await showTrials(machine);
   expect(trials.every(({ outcome, attempts }) => outcome === "scored" && attempts.length === 1)).toBe(true);
 });
+
+test("two different runs work in one home at the same time", async () => {
+  await using machine = await userMachine();
+  const task = join(repository, "examples/tasks/sort-words");
+  for (const name of ["one", "two"]) {
+    const agents = "agents: [{ name: oracle }, { name: nop }]";
+    await writeFile(join(machine.dir, `${name}.yaml`), `name: ${name}\ntasks: [${task}]\n${agents}\nattempts: 5\n`);
+  }
+  const runs = await Promise.all([tracemill(machine, "run", "one.yaml"), tracemill(machine, "run", "two.yaml")]);
+  expect(runs.map(({ code }) => code)).toEqual([0, 0]);
+  for (const name of ["one", "two"]) {
+    const trials = await showTrials(machine, name);
+    expect(trials.map(({ outcome }) => outcome)).toEqual(Array(10).fill("scored"));
+  }
+});

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { TracemillError } from "../errors.ts";
 import { recordKeys } from "../keys.ts";
 import { Lease } from "../run/trial.ts";
-import { isHeldByOther, leaseMs, newLease } from "../trial/lease.ts";
+import { isHeldByOther, newLease, whileRenewing } from "../trial/lease.ts";
 import { parseAs } from "../validation.ts";
 import type { PipelineDeps } from "./deps.ts";
 import { type StepOutput, steps } from "./handlers.ts";
@@ -71,47 +71,18 @@ async function workUnderLease(
   deps: PipelineDeps,
 ): Promise<StepOutput> {
   const key = recordKeys.stage(runId, name);
-  const done = new AbortController();
-  const state = { version };
-  const heartbeat = renew(done.signal, state, key, claim, deps);
-  try {
-    const output = await steps[name](runId, outputs, deps);
-    done.abort();
-    await heartbeat;
-    const endedAt = new Date(deps.clock.now()).toISOString();
-    const { schemaVersion, startedAt } = claim;
-    const row: StageRecord = { schemaVersion, status: "done", startedAt, endedAt, output };
-    if ((await deps.records.put(key, row, { version: state.version })) === undefined) {
-      throw new TracemillError("lease-lost", `stage ${name}: another process took it over`);
-    }
-    return output;
-  } finally {
-    done.abort();
-    await heartbeat;
-  }
-}
-
-async function renew(
-  done: AbortSignal,
-  state: { version: number },
-  key: { pk: string; sk: string },
-  claim: Extract<StageRecord, { status: "running" }>,
-  deps: PipelineDeps,
-): Promise<void> {
-  while (!done.aborted) {
-    try {
-      await deps.clock.sleep(leaseMs / 3, done);
-    } catch {
-      return;
-    }
-    const renewed = await deps.records.put(
-      key,
-      { ...claim, lease: newLease(deps) },
-      { version: state.version },
-    );
-    if (renewed === undefined) return;
-    state.version = renewed;
-  }
+  let held = version;
+  const renew = async (lease: Lease): Promise<boolean> => {
+    const renewed = await deps.records.put(key, { ...claim, lease }, { version: held });
+    held = renewed ?? held;
+    return renewed !== undefined;
+  };
+  const output = await whileRenewing(renew, deps, () => steps[name](runId, outputs, deps));
+  const endedAt = new Date(deps.clock.now()).toISOString();
+  const { schemaVersion, startedAt } = claim;
+  const row: StageRecord = { schemaVersion, status: "done", startedAt, endedAt, output };
+  if ((await deps.records.put(key, row, { version: held })) !== undefined) return output;
+  throw new TracemillError("lease-lost", `stage ${name}: another process took it over`);
 }
 
 export async function readStage(

@@ -54,6 +54,7 @@ const refusals: Record<TaskRef["needs"][number], string> = {
   "multi-step": "has several steps; a run takes tasks of one step",
   "mcp-server": "wants MCP servers beside its sandbox",
   compose: "wants several containers (docker compose)",
+  user: "wants to run as a user other than root; namespaces here have one user",
 };
 
 /** One task's trials under a spec: tasks × agents × recorded solutions × attempts. */
@@ -68,9 +69,11 @@ export function* planTask(
     const leftOut = (reason: string): PlanEntry => ({
       excluded: { task: task.name, taskHash: task.hash, agent, reason },
     });
-    const need = task.needs[0];
+    const [need] = task.needs;
     const found = agents(agent.name);
-    if (need !== undefined && found.needsSandbox(task)) {
+    const wantsSandbox =
+      found.needsSandbox(task) || (found.decidedBy === "task" && task.decidedBy === "tests");
+    if (need !== undefined && wantsSandbox) {
       yield leftOut(refusals[need]);
       continue;
     }

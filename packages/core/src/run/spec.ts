@@ -26,52 +26,57 @@ const ProdSource = z.strictObject({
   solutionPageSize: z.number().int().positive().default(100),
 });
 
-const Limits = z.strictObject({
-  /** Time for an attempt's agent; the task's own limit holds too. */
-  time: Duration.optional(),
-  /** Prompt plus completion tokens of an attempt. */
-  tokens: z.number().int().positive().optional(),
-  costUsd: z.number().positive().optional(),
-  /** Caps on the whole run: it stops, keeps what it has, and can be resumed. */
-  run: z
-    .strictObject({
-      time: Duration.optional(),
-      tokens: z.number().int().positive().optional(),
-      costUsd: z.number().positive().optional(),
-    })
-    .default({}),
-});
-export type Limits = z.infer<typeof Limits>;
-
-export const RunSpec = z
-  .strictObject({
-    name: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/i, "letters, digits, dot, dash and underscore"),
-    source: ProdSource.optional(),
-    /** Folders of Harbor tasks, and `snapshot:NAME` for the newest snapshot of a source. */
-    tasks: z.array(z.string().min(1)).default([]),
-    agents: z.array(AgentRef).min(1),
-    /** Trials per task and agent. */
-    attempts: z.number().int().min(1).max(1_000).default(1),
-    /** Trials at once on this machine. */
-    concurrency: z.number().int().min(1).max(1_024).default(4),
-    sandbox: z.enum(["namespace"]).default("namespace"),
-    /** `task`: as each task says; `none`: never, whatever a task says. */
-    network: z.enum(["task", "none"]).default("task"),
-    /** Values for `${NAME}` in the tasks' `env` tables. */
-    env: z.record(z.string(), z.string()).default({}),
-    limits: Limits.default({ run: {} }),
-    retry: z.strictObject({ max: z.number().int().min(0).max(20).default(2) }).default({ max: 2 }),
-    export: ExportSpec.optional(),
-  })
-  .refine((spec) => spec.source !== undefined || spec.tasks.length > 0, {
-    path: ["tasks"],
-    message: "nothing to run: give `source`, `tasks`, or both",
+const limits = <D extends z.ZodType<number>>(duration: D) =>
+  z.strictObject({
+    /** Time for an attempt's agent; the task's own limit holds too. */
+    time: duration.optional(),
+    /** Prompt plus completion tokens of an attempt. */
+    tokens: z.number().int().positive().optional(),
+    costUsd: z.number().positive().optional(),
+    /** Caps on the whole run: it stops, keeps what it has, and can be resumed. */
+    run: z
+      .strictObject({
+        time: duration.optional(),
+        tokens: z.number().int().positive().optional(),
+        costUsd: z.number().positive().optional(),
+      })
+      .default({}),
   });
+export type Limits = z.infer<ReturnType<typeof limits<typeof Duration>>>;
+
+const runSpec = <D extends z.ZodType<number>>(duration: D) =>
+  z
+    .strictObject({
+      name: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/i, "letters, digits, dot, dash and underscore"),
+      source: ProdSource.optional(),
+      /** Folders of Harbor tasks, and `snapshot:NAME` for the newest snapshot of a source. */
+      tasks: z.array(z.string().min(1)).default([]),
+      agents: z.array(AgentRef).min(1),
+      /** Trials per task and agent. */
+      attempts: z.number().int().min(1).max(1_000).default(1),
+      /** Trials at once on this machine. */
+      concurrency: z.number().int().min(1).max(1_024).default(4),
+      sandbox: z.enum(["namespace"]).default("namespace"),
+      /** `task`: as each task says; `none`: never, whatever a task says. */
+      network: z.enum(["task", "none"]).default("task"),
+      /** Values for `${NAME}` in the tasks' `env` tables. */
+      env: z.record(z.string(), z.string()).default({}),
+      limits: limits(duration).default({ run: {} }),
+      retry: z.strictObject({ max: z.number().int().min(0).max(20).default(2) }).default({ max: 2 }),
+      export: ExportSpec.optional(),
+    })
+    .refine((spec) => spec.source !== undefined || spec.tasks.length > 0, {
+      path: ["tasks"],
+      message: "nothing to run: give `source`, `tasks`, or both",
+    });
+
+/** A spec as a user writes it. */
+export const RunSpec = runSpec(Duration);
 /** A spec as the program uses it: defaults filled in, durations in milliseconds. */
 export type RunSpec = z.infer<typeof RunSpec>;
 
 /** A spec as it is stored with its run: resolved, so that its durations are milliseconds already. */
-export const ResolvedRunSpec = z.custom<RunSpec>().transform((stored) => stored);
+export const ResolvedRunSpec = runSpec(z.number().positive());
 
 /** Parses a spec; `where` is its file. @throws TracemillError `invalid-spec`. */
 export function parseRunSpec(value: unknown, where: string): RunSpec {

@@ -50,16 +50,19 @@ function toolName(tool: Record<string, unknown>): string {
 
 function needsOf(task: HarborTask): TaskNeed[] {
   const { environment, agent, verifier, steps } = task.config;
-  const modes = [environment.network_mode, agent.network_mode, verifier.network_mode];
+  const own = verifier.environment;
+  const modes = [environment, agent, verifier, own].map((section) => section?.network_mode);
+  const users = [agent.user, verifier.user];
+  const hasDockerfile = task.files.some((file) => file.path === "environment/Dockerfile");
   const needs: Record<TaskNeed, boolean> = {
-    image:
-      environment.docker_image != null && !task.files.some((file) => file.path === "environment/Dockerfile"),
+    image: own?.docker_image != null || (environment.docker_image != null && !hasDockerfile),
     gpu: (environment.gpus ?? 0) > 0 || environment.tpu != null,
     "network-allowlist": modes.includes("allowlist"),
     windows: environment.os === "windows",
     "multi-step": (steps ?? []).length > 0,
     "mcp-server": environment.mcp_servers.length > 0,
     compose: task.files.some((file) => /^environment\/(docker-)?compose\.ya?ml$/.test(file.path)),
+    user: users.some((user) => user != null && user !== "root" && user !== 0),
   };
   return (Object.keys(needs) as TaskNeed[]).filter((need) => needs[need]);
 }

@@ -40,6 +40,7 @@ export const TaskNeed = z.enum([
   "multi-step",
   "mcp-server",
   "compose",
+  "user",
 ]);
 export type TaskNeed = z.infer<typeof TaskNeed>;
 

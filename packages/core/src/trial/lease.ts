@@ -19,8 +19,48 @@ export function isHeldByOther(lease: Lease | undefined, deps: Pick<TrialDeps, "o
 }
 
 /**
- * Renews a row's lease in the background while `work` runs, and hands `work` a signal that is aborted when
- * the lease is lost, so that two processes never write one attempt.
+ * Renews a lease in the background while `work` runs, and hands `work` a signal that is aborted when the lease
+ * is lost, so that two processes never write one thing. Nothing is renewed any more once it returns.
+ * @param renew writes the new lease; false when somebody else has taken it.
+ */
+export async function whileRenewing<T>(
+  renew: (lease: Lease) => Promise<boolean>,
+  deps: Pick<TrialDeps, "owner" | "clock">,
+  work: (lost: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const done = new AbortController();
+  const lost = new AbortController();
+  const heartbeat = renewUntil(done.signal, renew, deps, lost);
+  try {
+    return await work(lost.signal);
+  } finally {
+    done.abort();
+    await heartbeat;
+  }
+}
+
+async function renewUntil(
+  done: AbortSignal,
+  renew: (lease: Lease) => Promise<boolean>,
+  deps: Pick<TrialDeps, "owner" | "clock">,
+  lost: AbortController,
+): Promise<void> {
+  while (!lost.signal.aborted) {
+    try {
+      await deps.clock.sleep(leaseMs / 3, done);
+    } catch {
+      return;
+    }
+    try {
+      if (!(await renew(newLease(deps)))) lost.abort(new Error("the lease was taken over"));
+    } catch (error) {
+      lost.abort(new Error(`the lease could not be renewed: ${messageOf(error)}`));
+    }
+  }
+}
+
+/**
+ * Holds a trial's lease while `work` runs.
  * @returns what `work` returned, and the row as last renewed, for the write that ends the lease.
  */
 export async function underLease<R extends Leased, T>(
@@ -28,41 +68,12 @@ export async function underLease<R extends Leased, T>(
   deps: TrialDeps,
   work: (lost: AbortSignal) => Promise<T>,
 ): Promise<{ value: T; held: HeldRecord<R> }> {
-  const done = new AbortController();
-  const lost = new AbortController();
-  const state = { held };
-  const heartbeat = renewUntil(done.signal, state, deps, lost);
-  try {
-    const value = await work(lost.signal);
-    done.abort();
-    await heartbeat;
-    return { value, held: state.held };
-  } finally {
-    done.abort();
-    await heartbeat;
-  }
-}
-
-async function renewUntil<R extends Leased>(
-  done: AbortSignal,
-  state: { held: HeldRecord<R> },
-  deps: TrialDeps,
-  lost: AbortController,
-): Promise<void> {
-  while (!done.aborted) {
-    try {
-      await deps.clock.sleep(leaseMs / 3, done);
-    } catch {
-      return;
-    }
-    try {
-      const row = { ...state.held.row, lease: newLease(deps) };
-      const renewed = await writeTrialRecord(deps.records, deps.runId, row, state.held);
-      if (renewed !== undefined) state.held = renewed;
-      else lost.abort(new Error("the lease was taken over"));
-    } catch (error) {
-      lost.abort(new Error(`the lease could not be renewed: ${messageOf(error)}`));
-    }
-    if (lost.signal.aborted) return;
-  }
+  let current = held;
+  const renew = async (lease: Lease): Promise<boolean> => {
+    const renewed = await writeTrialRecord(deps.records, deps.runId, { ...current.row, lease }, current);
+    current = renewed ?? current;
+    return renewed !== undefined;
+  };
+  const value = await whileRenewing(renew, deps, work);
+  return { value, held: current };
 }

@@ -30,7 +30,10 @@ export interface CgroupSources {
 }
 
 export function readCgroupSources(): CgroupSources {
-  return { mountinfo: readFileSync("/proc/self/mountinfo", "utf8"), own: readFileSync("/proc/self/cgroup", "utf8") };
+  return {
+    mountinfo: readFileSync("/proc/self/mountinfo", "utf8"),
+    own: readFileSync("/proc/self/cgroup", "utf8"),
+  };
 }
 
 /** Finds where this process may make groups with limits, by making one; `undefined` where it may not. */
@@ -116,7 +119,8 @@ function readWords(path: string): string[] {
 function isUsable(home: CgroupHome): boolean {
   const name = `tracemill-probe-${process.pid}`;
   try {
-    for (const folder of makeGroup(home, name, { memoryBytes: 64 * 1024 * 1024, pids: 16 })) rmdirSync(folder);
+    for (const folder of makeGroup(home, name, { memoryBytes: 64 * 1024 * 1024, pids: 16 }))
+      rmdirSync(folder);
     return true;
   } catch {
     removeFolders(home, name);

@@ -2,7 +2,16 @@ import { closeSync, fstatSync, read, readlinkSync, readSync, type Stats } from "
 import { promisify } from "node:util";
 import { isReservedName, type LayerEntry } from "@tracemill/core/workspace/layer.ts";
 import { isWhiteout, type LowerView, type OpaqueFolders } from "./lower-view.ts";
-import { closeFolder, type Folder, namesIn, openFile, openFolder, openParent, pathIn, statIn } from "./open-folder.ts";
+import {
+  closeFolder,
+  type Folder,
+  namesIn,
+  openFile,
+  openFolder,
+  openParent,
+  pathIn,
+  statIn,
+} from "./open-folder.ts";
 
 const readAsync = promisify(read);
 
@@ -56,7 +65,11 @@ function excluded(prefixes: readonly string[]): (path: string) => boolean {
 
 type Excludes = (path: string) => boolean;
 
-async function* inFolder(tree: ChangedTree, { path, folder }: Place, skip: Excludes): AsyncGenerator<LayerEntry> {
+async function* inFolder(
+  tree: ChangedTree,
+  { path, folder }: Place,
+  skip: Excludes,
+): AsyncGenerator<LayerEntry> {
   const names = folder === undefined ? [] : namesIn(folder).flatMap(utf8Name);
   const all = [...new Set([...names, ...tree.lower.mountsIn(path)])].sort(byBytes);
   for (const name of all) {
@@ -80,7 +93,10 @@ async function* atMount(
   const own = tree.lower.isMount(path) ? openUpper(tree, path) : parent && openFolder(parent, name);
   try {
     const mode = (own === undefined ? undefined : fstatSync(own).mode) ?? 0o755;
-    yield* withFolder({ type: "directory", path, mode: mode & 0o7777 }, inFolder(tree, { path, folder: own }, skip));
+    yield* withFolder(
+      { type: "directory", path, mode: mode & 0o7777 },
+      inFolder(tree, { path, folder: own }, skip),
+    );
   } finally {
     if (own !== undefined) closeFolder(own);
   }
@@ -91,10 +107,7 @@ function openUpper({ upper, lower }: ChangedTree, path: string): Folder | undefi
 }
 
 /** A folder's entry comes before its first change; without changes inside it is not told. */
-async function* withFolder(
-  entry: LayerEntry,
-  inside: AsyncIterable<LayerEntry>,
-): AsyncGenerator<LayerEntry> {
+async function* withFolder(entry: LayerEntry, inside: AsyncIterable<LayerEntry>): AsyncGenerator<LayerEntry> {
   let told = false;
   for await (const change of inside) {
     if (!told) yield entry;
@@ -114,7 +127,8 @@ async function* atName(
   if (stats === undefined) return;
   if (isWhiteout(stats)) yield { type: "whiteout", path };
   else if (isReservedName(name)) return;
-  else if (stats.isSymbolicLink()) yield { type: "symlink", path, target: readlinkSync(pathIn(parent, name)) };
+  else if (stats.isSymbolicLink())
+    yield { type: "symlink", path, target: readlinkSync(pathIn(parent, name)) };
   else if (stats.isFile()) yield* fileAt(parent, name, path);
   else if (stats.isDirectory()) yield* folderAt(tree, parent, name, path, skip);
 }

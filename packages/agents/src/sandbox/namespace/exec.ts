@@ -108,7 +108,10 @@ function tryEnter(entry: Entry, command: readonly string[]): ChildProcessWithout
   }
 }
 
-function enterArguments({ pid, cwd, env, join, fileBytes, rlimits, namespaces }: Entry, command: readonly string[]): string[] {
+function enterArguments(
+  { pid, cwd, env, join, fileBytes, rlimits, namespaces }: Entry,
+  command: readonly string[],
+): string[] {
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   return [
     fileBytes === undefined ? "unlimited" : String(Math.ceil(fileBytes / 512)),
@@ -122,7 +125,14 @@ function enterArguments({ pid, cwd, env, join, fileBytes, rlimits, namespaces }:
 }
 
 function notStarted(reason: string): ExecResult {
-  return { exitCode: 126, stdout: "", stderr: `${reason}\n`, timedOut: false, truncated: false, durationMs: 0 };
+  return {
+    exitCode: 126,
+    stdout: "",
+    stderr: `${reason}\n`,
+    timedOut: false,
+    truncated: false,
+    durationMs: 0,
+  };
 }
 
 /**

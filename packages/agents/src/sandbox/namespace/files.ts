@@ -62,10 +62,14 @@ export function readFileIn(root: Folder, path: string, maxBytes: number): Buffer
   let current = path;
   for (let links = 0; links <= mostLinks; links += 1) {
     const found = named(path, () =>
-      inParent(root, current, { links: "follow" }, (parent, name) => readOrLink(parent, name, path, maxBytes)),
+      inParent(root, current, { links: "follow" }, (parent, name) =>
+        readOrLink(parent, name, path, maxBytes),
+      ),
     );
     if (found === undefined || Buffer.isBuffer(found)) return found;
-    current = found.link.startsWith("/") ? found.link : `${current.slice(0, current.lastIndexOf("/"))}/${found.link}`;
+    current = found.link.startsWith("/")
+      ? found.link
+      : `${current.slice(0, current.lastIndexOf("/"))}/${found.link}`;
   }
   throw new TracemillError("invalid-input", `${path}: too many symbolic links`);
 }
@@ -101,7 +105,8 @@ function readAtMost(file: number, path: string, maxBytes: number): Buffer {
     const read = readSync(file, chunk);
     if (read === 0) return Buffer.concat(chunks);
     size += read;
-    if (size > maxBytes) throw new TracemillError("invalid-input", `${path} is larger than ${maxBytes} bytes`);
+    if (size > maxBytes)
+      throw new TracemillError("invalid-input", `${path} is larger than ${maxBytes} bytes`);
     chunks.push(chunk.subarray(0, read));
   }
 }

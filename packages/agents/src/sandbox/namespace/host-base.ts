@@ -67,7 +67,14 @@ export function hostBase(cacheDir: string): HostBase {
     publish(building, dir);
   }
   const at = (name: string) => join(dir, name);
-  return { key, system, root: at("root"), trusted: at("trusted"), empty: at("empty"), mounts: baseMounts(dir, asRoot) };
+  return {
+    key,
+    system,
+    root: at("root"),
+    trusted: at("trusted"),
+    empty: at("empty"),
+    mounts: baseMounts(dir, asRoot),
+  };
 }
 
 /** Whoever is first wins; the other's copy says the same. */
@@ -134,7 +141,9 @@ function baseKey(etc: readonly ReadableEntry[], system: string, asRoot: boolean)
 
 function presentFolders(): string[] {
   const folders = systemFolders.map((name) => `/${name}`);
-  const present = folders.filter((path) => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true);
+  const present = folders.filter(
+    (path) => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
+  );
   return existsSync("/var/lib/dpkg") ? [...present, "/var/lib/dpkg"] : present;
 }
 
@@ -148,7 +157,14 @@ function baseMounts(dir: string, asRoot: boolean): BaseMount[] {
 const folders = [
   ...["app", "boot", "dev/pts", "dev/shm", "etc", "home", "logs/agent", "logs/artifacts", "logs/verifier"],
   ...["media", "mnt", "proc", "run/lock", "srv", "sys"],
-  ...["var/cache/apt/archives/partial", "var/lib/apt/lists/partial", "var/log", "var/mail", "var/opt", "var/spool"],
+  ...[
+    "var/cache/apt/archives/partial",
+    "var/lib/apt/lists/partial",
+    "var/log",
+    "var/mail",
+    "var/opt",
+    "var/spool",
+  ],
 ];
 const devices = ["null", "zero", "full", "random", "urandom", "tty"];
 const links = [
@@ -182,12 +198,15 @@ function buildBase(dir: string, etc: readonly ReadableEntry[], asRoot: boolean):
   for (const path of presentFolders()) makeFolder(join(dir, "trusted", path), 0o755);
   symlinkSync("sb/proc", join(dir, "trusted", "proc"));
   makeFolder(join(dir, "empty"), 0o755);
-  if (!asRoot) for (const path of presentFolders()) copySkeleton(path, join(dir, "owned", path.slice(1).replaceAll("/", "-")));
+  if (!asRoot)
+    for (const path of presentFolders())
+      copySkeleton(path, join(dir, "owned", path.slice(1).replaceAll("/", "-")));
 }
 
 /** `/bin -> usr/bin` and its like. */
 function topLinks(): [string, string][] {
-  const isLink = (name: string) => lstatSync(`/${name}`, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  const isLink = (name: string) =>
+    lstatSync(`/${name}`, { throwIfNoEntry: false })?.isSymbolicLink() === true;
   return systemFolders.filter(isLink).map((name) => [name, readlinkSync(`/${name}`)]);
 }
 

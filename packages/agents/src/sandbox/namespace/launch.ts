@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
-import { systemTable, overlayTable, type Tree } from "./mounts.ts";
+import { overlayTable, systemTable, type Tree } from "./mounts.ts";
 import { bwrapInit, bwrapReady, unshareInit } from "./scripts.ts";
 
 export type Launcher = "bwrap" | "unshare";
@@ -27,7 +27,12 @@ const startTimeoutMs = 60_000;
  * Starts a sandbox's namespaces and mounts its tree.
  * @throws TracemillError `sandbox-unavailable` with what the system said.
  */
-export async function launch(launcher: Launcher, tree: Tree, table: string, signal?: AbortSignal): Promise<Init> {
+export async function launch(
+  launcher: Launcher,
+  tree: Tree,
+  table: string,
+  signal?: AbortSignal,
+): Promise<Init> {
   const child = spawnInit(launcher, tree, table);
   const output = new Handshake(child);
   try {
@@ -50,7 +55,14 @@ function spawnInit(launcher: Launcher, tree: Tree, table: string): ChildProcess 
   writeFileSync(table, lines.join(""));
   const lo = tree.network === "none" ? ["lo"] : [];
   const shared = ["--user", "--keep-caps", "--mount", "--propagation", "private"];
-  const own = ["--pid", "--ipc", "--uts", "--fork", "--kill-child", ...(tree.network === "none" ? ["--net"] : [])];
+  const own = [
+    "--pid",
+    "--ipc",
+    "--uts",
+    "--fork",
+    "--kill-child",
+    ...(tree.network === "none" ? ["--net"] : []),
+  ];
   const command =
     launcher === "bwrap"
       ? [...shared, "/bin/sh", "-c", bwrapInit, "init", table, tree.at, ...bwrapArguments(tree)]
@@ -112,7 +124,10 @@ class Handshake {
 
   /** Waits until the text so far matches, and forgets it up to there. */
   async line(pattern: RegExp, signal?: AbortSignal): Promise<RegExpExecArray> {
-    const stop = AbortSignal.any([AbortSignal.timeout(startTimeoutMs), ...(signal === undefined ? [] : [signal])]);
+    const stop = AbortSignal.any([
+      AbortSignal.timeout(startTimeoutMs),
+      ...(signal === undefined ? [] : [signal]),
+    ]);
     const ended = once(this.#child, "close", { signal: stop });
     ended.catch(() => undefined);
     for (;;) {
@@ -124,7 +139,8 @@ class Handshake {
       const { stdout } = this.#child;
       if (stdout === null) throw new Error("no output");
       const more = once(stdout, "data", { signal: stop }).then(() => true);
-      if ((await Promise.race([more, ended.then(() => false)])) === false) throw new Error("it ended at once");
+      if ((await Promise.race([more, ended.then(() => false)])) === false)
+        throw new Error("it ended at once");
     }
   }
 }
@@ -165,7 +181,8 @@ function killPid(pid: number): void {
 
 function unavailable(launcher: Launcher, error: unknown, said: string): TracemillError {
   const detail = said.trim().split("\n").slice(0, 3).join("; ") || messageOf(error);
-  const tool = existsSync("/usr/bin/unshare") || existsSync("/bin/unshare") ? "" : " (util-linux's unshare is missing)";
+  const tool =
+    existsSync("/usr/bin/unshare") || existsSync("/bin/unshare") ? "" : " (util-linux's unshare is missing)";
   return new TracemillError(
     "sandbox-unavailable",
     `a sandbox of Linux namespaces cannot start here by ${launcher}${tool}: ${detail}. Run \`tracemill doctor\` to see what is missing, or choose \`sandbox: docker\``,

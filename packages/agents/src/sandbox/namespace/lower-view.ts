@@ -117,7 +117,8 @@ export class LowerView {
 
   #find(path: string): Stack & { inside: string } {
     for (const stack of this.#stacks) {
-      if (stack.path === "" || path === stack.path) return { ...stack, inside: stack.path === "" ? path : "" };
+      if (stack.path === "" || path === stack.path)
+        return { ...stack, inside: stack.path === "" ? path : "" };
       if (path.startsWith(`${stack.path}/`)) return { ...stack, inside: path.slice(stack.path.length + 1) };
     }
     throw new Error("the root is always there");

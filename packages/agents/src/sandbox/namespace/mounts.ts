@@ -29,7 +29,16 @@ export const rootName = "root";
 /** Parts of `/proc` that a host's root could write to by file permission alone, so they are read-only. */
 const readOnlyProc = ["sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "driver", "mtrr"];
 /** Parts of `/proc` that tell about the host. */
-const hiddenProc = ["kcore", "keys", "timer_list", "sched_debug", "kallsyms", "kmsg", "kpagecgroup", "config.gz"];
+const hiddenProc = [
+  "kcore",
+  "keys",
+  "timer_list",
+  "sched_debug",
+  "kallsyms",
+  "kmsg",
+  "kpagecgroup",
+  "config.gz",
+];
 const devices = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /** The overlays: all that both launchers share. One line a mount, for `mount -a -T`. */
@@ -52,7 +61,12 @@ export function overlayTable(tree: Tree): string[] {
     ...base.mounts
       .filter(({ path }) => !path.startsWith("/var"))
       .map(({ path, lower }) =>
-        line("overlay", at + path, "overlay", `lowerdir=${checked(base.empty)}:${checked(lower.at(-1) ?? path)}`),
+        line(
+          "overlay",
+          at + path,
+          "overlay",
+          `lowerdir=${checked(base.empty)}:${checked(lower.at(-1) ?? path)}`,
+        ),
       ),
     overlay(sb, rootName, [base.root]),
     ...base.mounts.map(({ path, name, lower }) => overlay(sb + path, name, lower)),
@@ -68,7 +82,9 @@ export function systemTable({ at, network }: Tree): string[] {
   const present = (name: string) => existsSync(`/proc/${name}`);
   return [
     line("proc", proc, "proc", "nosuid,nodev,noexec"),
-    ...readOnlyProc.filter(present).map((name) => line(`${proc}/${name}`, `${proc}/${name}`, "none", "bind,ro")),
+    ...readOnlyProc
+      .filter(present)
+      .map((name) => line(`${proc}/${name}`, `${proc}/${name}`, "none", "bind,ro")),
     ...hiddenProc.filter(present).map((name) => line("/dev/null", `${proc}/${name}`, "none", "bind")),
     ...devices.map((name) => line(`/dev/${name}`, `${at}/sb/dev/${name}`, "none", "bind")),
     line("devpts", `${at}/sb/dev/pts`, "devpts", "newinstance,ptmxmode=0666,mode=620,nosuid,noexec"),

@@ -133,7 +133,11 @@ export interface Walk {
  * `undefined` when a folder on the way is missing.
  * @throws the system's error: ENOTDIR for a file on the way, ELOOP for links that are refused or too many.
  */
-export function openParent(root: Folder, path: string, walk: Walk): { parent: Folder; name: string } | undefined {
+export function openParent(
+  root: Folder,
+  path: string,
+  walk: Walk,
+): { parent: Folder; name: string } | undefined {
   const todo = path.split("/").filter((part) => part !== "" && part !== ".");
   const open: Folder[] = [openSync(`/proc/self/fd/${root}`, O_PATH | O_DIRECTORY)];
   let links = 0;
