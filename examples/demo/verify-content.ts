@@ -10,7 +10,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { namespaceSandboxes } from "@tracemill/agents/sandbox/namespace/provider.ts";
 import { openTools } from "@tracemill/agents/tools/registry.ts";
-import { messageOf } from "@tracemill/core/errors.ts";
 import { unpackTask } from "@tracemill/core/harbor/archive.ts";
 import { type HarborTask, readHarborTask } from "@tracemill/core/harbor/task.ts";
 import type { LoadedTask } from "@tracemill/core/ports/agent.ts";
@@ -212,12 +211,15 @@ function textNode(text: string): Scalar<string> {
 
 async function main(): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "tracemill-demo-check-"));
-  const sandboxes = namespaceSandboxes({ dir: join(dir, "sandboxes"), cacheDir: join(dir, "layers") });
-  const { checked, problems, observations } = await checkContent(sandboxes, console.log);
-  await rm(dir, { recursive: true, force: true });
-  if (process.argv.includes("--record")) await recordObservations(observations);
-  console.log(`${checked} solutions checked, ${problems.length} problems`);
-  process.exitCode = problems.length === 0 ? 0 : 1;
+  try {
+    const sandboxes = namespaceSandboxes({ dir: join(dir, "sandboxes"), cacheDir: join(dir, "layers") });
+    const { checked, problems, observations } = await checkContent(sandboxes, console.log);
+    if (process.argv.includes("--record")) await recordObservations(observations);
+    console.log(`${checked} solutions checked, ${problems.length} problems`);
+    process.exitCode = problems.length === 0 ? 0 : 1;
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
 }
 
-if (import.meta.main) await main().catch((error: unknown) => console.error(messageOf(error)));
+if (import.meta.main) await main();

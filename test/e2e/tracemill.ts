@@ -87,8 +87,9 @@ export async function datasetOf(
   run = "latest",
 ): Promise<{ dir: string; manifest: DatasetManifestView }> {
   const shown = await tracemill(machine, "show", run);
-  const dir = /^dataset: (.*)$/m.exec(shown.stdout)?.[1];
-  if (dir === undefined) throw new Error(`no dataset in:\n${shown.stdout}${shown.stderr}`);
+  const shownDir = /^dataset: (.*)$/m.exec(shown.stdout)?.[1];
+  if (shownDir === undefined) throw new Error(`no dataset in:\n${shown.stdout}${shown.stderr}`);
+  const dir = resolve(machine.dir, shownDir);
   return {
     dir,
     manifest: JSON.parse(await readFile(join(dir, "manifest.json"), "utf8")) as DatasetManifestView,

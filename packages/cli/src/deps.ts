@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { agentRegistry } from "@tracemill/agents/registry.ts";
-import { namespaceSandboxes } from "../../../.interim/provider.ts";
+import { namespaceSandboxes } from "@tracemill/agents/sandbox/namespace/provider.ts";
 import type { PipelineDeps, PipelineEvent } from "@tracemill/core/pipeline/deps.ts";
 import type { SandboxProvider } from "@tracemill/core/ports/sandbox.ts";
 import type { RunSpec } from "@tracemill/core/run/spec.ts";

@@ -1,5 +1,5 @@
 import type { PipelineEvent } from "@tracemill/core/pipeline/deps.ts";
-import { stages } from "@tracemill/core/pipeline/stages.ts";
+import type { StageName } from "@tracemill/core/pipeline/stages.ts";
 import type { Clock } from "@tracemill/core/ports/clock.ts";
 import { formatDuration } from "@tracemill/core/run/duration.ts";
 import { SingleBar } from "cli-progress";
@@ -63,13 +63,25 @@ class Counts {
   }
 }
 
-function stageLine(event: Extract<PipelineEvent, { type: "stage-ended" }>): string {
-  const title = stages.find((stage) => stage.name === event.stage)?.title ?? "";
-  const facts = Object.entries(event.output)
-    .filter(([, value]) => typeof value === "number" || typeof value === "string")
-    .map(([key, value]) => `${value} ${key}`);
-  const detail = facts.length > 0 ? `: ${facts.join(", ")}` : "";
-  return `${event.stage.padEnd(9)} ${title}${detail}${event.again ? " (done before)" : ""}`;
+type StageEnd = Extract<PipelineEvent, { type: "stage-ended" }>;
+
+/** What a stage came to, in words; `undefined` when it had nothing to do. */
+const stageFacts: Record<StageName, (output: StageEnd["output"]) => string | undefined> = {
+  ingest: ({ rows, snapshotId }) =>
+    rows === undefined ? undefined : `${rows} rows in snapshot ${snapshotId}`,
+  prepare: ({ tasks, repeated }) =>
+    `${tasks} tasks${repeated === 0 ? "" : `, ${repeated} repeated ones taken once`}`,
+  plan: ({ trials, shards, excluded }) =>
+    `${trials} trials in ${shards} shards${excluded === 0 ? "" : `, ${excluded} pairs of task and agent left out`}`,
+  trace: () => "the agents' part is done",
+  evaluate: () => "everything is verified",
+  export: ({ dataset }) => (dataset === undefined ? "results written" : "results and dataset written"),
+};
+
+function sayStage(out: Output, event: StageEnd): void {
+  const facts = stageFacts[event.stage](event.output);
+  if (facts !== undefined)
+    out.note(`${event.stage.padEnd(9)} ${facts}${event.again ? " (done before)" : ""}`);
 }
 
 function barProgress(out: Output, counts: Counts): Progress {
@@ -82,7 +94,7 @@ function barProgress(out: Output, counts: Counts): Progress {
     counts.add(event);
     if (event.type === "stage-ended") {
       if (event.stage === "trace") stop();
-      out.note(stageLine(event));
+      sayStage(out, event);
     }
     if (event.type === "stage-started" && event.stage === "trace" && counts.total > 0) {
       bar = new SingleBar({
@@ -103,7 +115,7 @@ function plainProgress(out: Output, counts: Counts, clock: Clock): Progress {
   let saidAt = clock.now();
   const onEvent = (event: PipelineEvent): void => {
     counts.add(event);
-    if (event.type === "stage-ended") out.note(stageLine(event));
+    if (event.type === "stage-ended") sayStage(out, event);
     if (event.type !== "attempt-ended" || clock.now() - saidAt < plainEveryMs) return;
     saidAt = clock.now();
     out.note(`${counts.done}/${counts.total} · ${counts.line()}`);

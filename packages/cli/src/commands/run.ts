@@ -1,3 +1,4 @@
+import { join, relative } from "node:path";
 import { TracemillError } from "@tracemill/core/errors.ts";
 import { objectKeys } from "@tracemill/core/keys.ts";
 import type { PipelineDeps } from "@tracemill/core/pipeline/deps.ts";
@@ -135,5 +136,7 @@ export async function reportFinished(run: RunRecord, home: Home, { out }: CliCon
 
 /** Where an object lies on this machine. */
 export function pathOf(home: Home, key: string): string {
-  return `${home.dir}/objects/${key}`;
+  const path = join(home.dir, "objects", key);
+  const fromHere = relative(process.cwd(), path);
+  return fromHere.startsWith("..") ? path : fromHere;
 }

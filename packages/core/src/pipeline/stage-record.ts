@@ -47,7 +47,7 @@ export async function runStep(
     const held = await readStage(runId, name, deps);
     if (held?.row.status === "done" && !again) return { output: held.row.output, found: true };
     if (held?.row.status === "running" && isHeldByOther(held.row.lease, deps)) {
-      await deps.clock.sleep(pollMs, deps.signal);
+      await deps.clock.sleep(pollMs, AbortSignal.any([deps.signal, deps.draining]));
       continue;
     }
     const startedAt = new Date(deps.clock.now()).toISOString();

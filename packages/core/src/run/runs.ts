@@ -97,9 +97,14 @@ type RunState =
   | { status: "stopped"; stoppedAt: string; reason: string }
   | { status: "finished"; finishedAt: string; dataset?: string };
 
-/** Moves a run to another state; the last writer wins, since every state is derived from what is stored. */
+/**
+ * Moves a run to another state; the last writer wins, since every state is derived from what is stored. Only a
+ * finished run is not stopped: another process has done the rest meanwhile.
+ */
 export async function setRunState(runId: string, state: RunState, records: RecordStore): Promise<RunRecord> {
-  const { schemaVersion, name, specHash: hash, createdAt } = await readRun(runId, records);
+  const current = await readRun(runId, records);
+  if (current.status === "finished" && state.status === "stopped") return current;
+  const { schemaVersion, name, specHash: hash, createdAt } = current;
   const record = RunRecord.parse({ schemaVersion, runId, name, specHash: hash, createdAt, ...state });
   await records.put(recordKeys.run(runId), record, "any");
   return record;

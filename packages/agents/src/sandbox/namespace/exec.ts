@@ -5,9 +5,9 @@ import { Socket } from "node:net";
 import { constants } from "node:os";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
 import type { ExecOptions, ExecResult, SandboxProcess } from "@tracemill/core/ports/sandbox.ts";
-import { toolEnv } from "./launch.ts";
 import { BoundedOutput } from "./output.ts";
 import { enter } from "./scripts.ts";
+import { toolEnv } from "./tools.ts";
 
 /** Where and how a command starts. */
 export interface Entry {
@@ -119,8 +119,8 @@ function enterArguments(
     "--",
     ...(rlimits.length === 0 ? [] : ["prlimit", ...rlimits, "--"]),
     ...["nsenter", "-t", String(pid), "-U", "-m", ...namespaces, "--"],
-    ...["/usr/bin/setpriv", "--no-new-privs", "--bounding-set", capabilities],
-    ...["/usr/sbin/chroot", "/sb", "/usr/bin/env", "-i", "-C", cwd, "--", ...variables, ...command],
+    ...["setpriv", "--no-new-privs", "--bounding-set", capabilities],
+    ...["chroot", "/sb", "/usr/bin/env", "-i", "-C", cwd, "--", ...variables, ...command],
   ];
 }
 

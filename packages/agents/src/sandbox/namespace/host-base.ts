@@ -32,6 +32,8 @@ export interface HostBase {
   /** Where the tools run that enter a sandbox: see `mounts.ts`. */
   trusted: string;
   empty: string;
+  /** An empty folder: where a sandbox's tree is put together, each in its own mount namespace. */
+  at: string;
   mounts: readonly BaseMount[];
 }
 
@@ -73,6 +75,7 @@ export function hostBase(cacheDir: string): HostBase {
     root: at("root"),
     trusted: at("trusted"),
     empty: at("empty"),
+    at: at("at"),
     mounts: baseMounts(dir, asRoot),
   };
 }
@@ -103,25 +106,25 @@ const notCopied =
 
 /** Everything below `folder` that any user may read. */
 function readableTree(folder: string): ReadableEntry[] {
-  const found: ReadableEntry[] = [];
-  const visit = (path: string): void => {
-    for (const name of readdirSync(path).toSorted()) {
-      const child = `${path}/${name}`;
-      const stats = lstatSync(child, { throwIfNoEntry: false });
-      if (stats === undefined || notCopied.test(child)) continue;
-      const { mode, uid, gid } = stats;
-      const common = { path: child, mode: mode & 0o1777, uid, gid };
-      if (stats.isSymbolicLink()) found.push({ ...common, kind: "link", stamp: readlinkSync(child) });
-      else if (stats.isDirectory() && (mode & 0o005) === 0o005) {
-        found.push({ ...common, kind: "folder", stamp: "" });
-        visit(child);
-      } else if (stats.isFile() && (mode & 0o004) !== 0) {
-        found.push({ ...common, kind: "file", stamp: `${stats.size} ${stats.mtimeMs}` });
-      }
-    }
-  };
-  visit(folder);
-  return found;
+  return readdirSync(folder)
+    .toSorted()
+    .flatMap((name) => {
+      const path = `${folder}/${name}`;
+      const entry = notCopied.test(path) ? undefined : readableEntry(path);
+      if (entry === undefined) return [];
+      return entry.kind === "folder" ? [entry, ...readableTree(path)] : [entry];
+    });
+}
+
+function readableEntry(path: string): ReadableEntry | undefined {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return undefined;
+  const { mode, uid, gid } = stats;
+  const common = { path, mode: mode & 0o1777, uid, gid };
+  if (stats.isSymbolicLink()) return { ...common, kind: "link", stamp: readlinkSync(path) };
+  if (stats.isDirectory() && (mode & 0o005) === 0o005) return { ...common, kind: "folder", stamp: "" };
+  if (!stats.isFile() || (mode & 0o004) === 0) return undefined;
+  return { ...common, kind: "file", stamp: `${stats.size} ${stats.mtimeMs}` };
 }
 
 function systemName(): string {
@@ -197,7 +200,7 @@ function buildBase(dir: string, etc: readonly ReadableEntry[], asRoot: boolean):
   for (const [name, target] of topLinks()) symlinkSync(target, join(dir, "trusted", name));
   for (const path of presentFolders()) makeFolder(join(dir, "trusted", path), 0o755);
   symlinkSync("sb/proc", join(dir, "trusted", "proc"));
-  makeFolder(join(dir, "empty"), 0o755);
+  for (const name of ["empty", "at"]) makeFolder(join(dir, name), 0o755);
   if (!asRoot)
     for (const path of presentFolders())
       copySkeleton(path, join(dir, "owned", path.slice(1).replaceAll("/", "-")));

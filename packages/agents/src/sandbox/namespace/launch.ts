@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
 import { overlayTable, systemTable, type Tree } from "./mounts.ts";
 import { bwrapInit, bwrapReady, unshareInit } from "./scripts.ts";
+import { isInstalled, toolEnv } from "./tools.ts";
 
 export type Launcher = "bwrap" | "unshare";
 
@@ -16,9 +17,6 @@ export interface Init {
   alive(): boolean;
   end(): Promise<void>;
 }
-
-/** Variables with which host tools run: none of ours reaches them, and messages come in English. */
-export const toolEnv = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" };
 
 /** Starting takes some 30 ms; a machine that needs longer than this is stuck. */
 const startTimeoutMs = 60_000;
@@ -181,8 +179,7 @@ function killPid(pid: number): void {
 
 function unavailable(launcher: Launcher, error: unknown, said: string): TracemillError {
   const detail = said.trim().split("\n").slice(0, 3).join("; ") || messageOf(error);
-  const tool =
-    existsSync("/usr/bin/unshare") || existsSync("/bin/unshare") ? "" : " (util-linux's unshare is missing)";
+  const tool = isInstalled("unshare") ? "" : " (util-linux's unshare is missing)";
   return new TracemillError(
     "sandbox-unavailable",
     `a sandbox of Linux namespaces cannot start here by ${launcher}${tool}: ${detail}. Run \`tracemill doctor\` to see what is missing, or choose \`sandbox: docker\``,

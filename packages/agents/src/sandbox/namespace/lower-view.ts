@@ -67,17 +67,11 @@ export class LowerView {
   children(path: string): Set<string> {
     const { lower, inside } = this.#find(path);
     const names = new Set<string>();
-    const gone = new Set<string>();
+    const seen = new Set<string>();
     for (const { dir, opaque } of lower) {
-      const found = descend(dir, inside, opaque);
-      if (found.stats?.isDirectory() === true) {
-        for (const name of readdirSync(join(dir, inside))) {
-          if (names.has(name) || gone.has(name)) continue;
-          if (isWhiteout(lstatSync(join(dir, inside, name)))) gone.add(name);
-          else names.add(name);
-        }
-      } else if (found.stats !== undefined) break;
-      if (found.last) break;
+      const { stats, last } = descend(dir, inside, opaque);
+      if (stats?.isDirectory() === true) addNames(join(dir, inside), names, seen);
+      if (last || stats?.isDirectory() === false) break;
     }
     return names;
   }
@@ -122,6 +116,16 @@ export class LowerView {
       if (path.startsWith(`${stack.path}/`)) return { ...stack, inside: path.slice(stack.path.length + 1) };
     }
     throw new Error("the root is always there");
+  }
+}
+
+/** Adds the names of one layer that no layer above it has or deletes. */
+function addNames(folder: string, names: Set<string>, seen: Set<string>): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (seen.has(entry.name)) continue;
+    seen.add(entry.name);
+    if (entry.isCharacterDevice() && isWhiteout(lstatSync(join(folder, entry.name)))) continue;
+    names.add(entry.name);
   }
 }
 

@@ -138,44 +138,86 @@ export function openParent(
   path: string,
   walk: Walk,
 ): { parent: Folder; name: string } | undefined {
-  const todo = path.split("/").filter((part) => part !== "" && part !== ".");
-  const open: Folder[] = [openSync(`/proc/self/fd/${root}`, O_PATH | O_DIRECTORY)];
-  let links = 0;
-  try {
-    for (;;) {
-      const part = todo.shift();
-      if (part === "..") {
-        if (open.length > 1) closeSync(open.pop() as Folder);
-        continue;
-      }
-      if (part === undefined || todo.length === 0) return { parent: open.pop() as Folder, name: part ?? "." };
-      const next = step(open.at(-1) as Folder, part, walk);
-      if (next === undefined) return undefined;
-      if (typeof next === "number") open.push(next);
-      else {
-        links += 1;
-        if (links > mostLinks) throw systemError("ELOOP", path);
-        if (next.target.startsWith("/")) for (const folder of open.splice(1)) closeSync(folder);
-        todo.unshift(...next.target.split("/").filter((name) => name !== "" && name !== "."));
-      }
+  using walker = new Walker(root, walk);
+  const todo = partsOf(path);
+  for (let links = 0; links <= mostLinks; ) {
+    const part = todo.shift();
+    if (part !== ".." && (part === undefined || todo.length === 0)) {
+      return { parent: walker.take(), name: part ?? "." };
     }
-  } finally {
-    for (const folder of open) closeSync(folder);
+    const next = walker.step(part);
+    if (next === "missing") return undefined;
+    if (next === "entered") continue;
+    links += 1;
+    todo.unshift(...partsOf(next.target));
   }
+  throw systemError("ELOOP", path);
 }
 
-function step(parent: Folder, name: string, walk: Walk): Folder | { target: string } | undefined {
-  const folder = openFolder(parent, name);
-  if (folder !== undefined) return folder;
-  const stats = statIn(parent, name);
-  if (stats?.isSymbolicLink() === true) {
-    if (walk.links === "refuse") throw systemError("ELOOP", name);
-    return { target: readlinkSync(pathIn(parent, name)) };
+function partsOf(path: string): string[] {
+  return path.split("/").filter((part) => part !== "" && part !== ".");
+}
+
+/** The folders open between the root and where a walk is. */
+class Walker implements Disposable {
+  readonly #open: Folder[];
+  readonly #walk: Walk;
+
+  constructor(root: Folder, walk: Walk) {
+    this.#open = [openSync(`/proc/self/fd/${root}`, O_PATH | O_DIRECTORY)];
+    this.#walk = walk;
   }
-  if (stats !== undefined) throw systemError("ENOTDIR", name);
-  if (walk.create !== true) return undefined;
-  mkdirSync(pathIn(parent, name), 0o755);
-  return openFolder(parent, name);
+
+  /** Goes one component on. At a link it stays, or returns to the root for an absolute one. */
+  step(name: string): "entered" | "missing" | { target: string } {
+    if (name === "..") {
+      if (this.#open.length > 1) this.#leave(this.#open.length - 1);
+      return "entered";
+    }
+    const folder = openFolder(this.#at, name);
+    if (folder !== undefined) {
+      this.#open.push(folder);
+      return "entered";
+    }
+    const stats = statIn(this.#at, name);
+    if (stats === undefined) return this.#create(name);
+    if (!stats.isSymbolicLink()) throw systemError("ENOTDIR", name);
+    if (this.#walk.links === "refuse") throw systemError("ELOOP", name);
+    const target = readlinkSync(pathIn(this.#at, name));
+    if (target.startsWith("/")) this.#leave(1);
+    return { target };
+  }
+
+  /** Hands over the folder reached; the walk is over then. */
+  take(): Folder {
+    const folder = this.#at;
+    this.#open.pop();
+    return folder;
+  }
+
+  [Symbol.dispose](): void {
+    this.#leave(0);
+  }
+
+  get #at(): Folder {
+    const folder = this.#open.at(-1);
+    if (folder === undefined) throw new Error("the walk is over");
+    return folder;
+  }
+
+  #create(name: string): "entered" | "missing" {
+    if (this.#walk.create !== true) return "missing";
+    mkdirSync(pathIn(this.#at, name), 0o755);
+    const folder = openFolder(this.#at, name);
+    if (folder === undefined) throw systemError("ENOTDIR", name);
+    this.#open.push(folder);
+    return "entered";
+  }
+
+  /** Closes all folders but the first `depth`. */
+  #leave(depth: number): void {
+    for (const folder of this.#open.splice(depth)) closeSync(folder);
+  }
 }
 
 function systemError(code: "ELOOP" | "ENOTDIR", path: string): Error {

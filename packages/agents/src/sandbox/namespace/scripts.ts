@@ -25,7 +25,7 @@ pivot_root . old
 if [ "$3" = lo ]; then umount -l /old /net; else umount -l /old; fi
 echo ready
 trap '' CHLD
-exec /usr/bin/sleep infinity
+exec sleep infinity
 `;
 
 /** The same with bubblewrap for the inner half: the outer namespaces hold the tree, bwrap enters it. `$3…`: bwrap's arguments. */
@@ -44,7 +44,7 @@ exec bwrap "$@"
 export const bwrapReady = `
 echo ready
 trap '' CHLD
-exec /usr/bin/sleep infinity
+exec sleep infinity
 `;
 
 /**

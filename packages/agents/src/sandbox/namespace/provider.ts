@@ -1,0 +1,140 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { TracemillError } from "@tracemill/core/errors.ts";
+import type {
+  SandboxDescription,
+  SandboxLimits,
+  SandboxProvider,
+  SandboxSpec,
+} from "@tracemill/core/ports/sandbox.ts";
+import { type CgroupHome, findCgroups } from "./cgroup.ts";
+import { checkNamespaces } from "./doctor.ts";
+import { type Environment, Environments } from "./environments.ts";
+import { type HostBase, hostBase } from "./host-base.ts";
+import { removeAbandoned } from "./janitor.ts";
+import type { Launcher } from "./launch.ts";
+import { type NamespaceSandbox, openSandbox } from "./sandbox.ts";
+import { isInstalled } from "./tools.ts";
+
+export interface NamespaceOptions {
+  /** Where running sandboxes keep their changes. */
+  dir: string;
+  /** Where built environments are kept from run to run. */
+  cacheDir: string;
+  /** `auto`: bubblewrap where it is installed, else util-linux's unshare. */
+  launcher?: "auto" | Launcher;
+  log?: (message: string) => void;
+}
+
+/** No single file grows larger than this where the spec does not say, so that one command cannot fill the disk. */
+const defaultFileBytes = 8 * 1024 ** 3;
+
+/**
+ * Sandboxes of Linux namespaces over this machine's own system: nothing to install, no root needed. How they
+ * isolate, what they honour of a Dockerfile and what they do not protect from: `docs/sandbox.md`.
+ */
+export function namespaceSandboxes(options: NamespaceOptions): SandboxProvider {
+  let opened: Promise<Machine> | undefined;
+  const create = async (spec: SandboxSpec): Promise<NamespaceSandbox> => {
+    opened ??= openMachine(options);
+    const machine = await opened.catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
+    return openWith(machine, spec, await machine.environments.prepare(spec));
+  };
+  return { name: "namespace", create, doctor: () => checkNamespaces(create) };
+}
+
+/** What is found out once. */
+interface Machine {
+  launcher: Launcher;
+  dir: string;
+  base: HostBase;
+  cgroups: CgroupHome | undefined;
+  environments: Environments;
+}
+
+async function openMachine(options: NamespaceOptions): Promise<Machine> {
+  if (process.platform !== "linux") {
+    throw new TracemillError(
+      "sandbox-unavailable",
+      `sandboxes of namespaces need Linux, and this is ${process.platform}; choose \`sandbox: docker\``,
+    );
+  }
+  const dir = resolve(options.dir);
+  const cacheDir = resolve(options.cacheDir);
+  const building = join(cacheDir, "building");
+  for (const folder of [dir, cacheDir, building]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const cgroups = findCgroups();
+  for (const folder of [dir, building]) await removeAbandoned(folder, cgroups);
+  const base = hostBase(cacheDir);
+  const launcher = chooseLauncher(options.launcher ?? "auto");
+  const log = options.log ?? (() => undefined);
+  const machine = { launcher, dir, base, cgroups };
+  const open = (layers: readonly string[], spec: Pick<SandboxSpec, "network" | "limits" | "signal">) =>
+    openWith({ ...machine, dir: building }, spec, {
+      layers: [...layers],
+      hash: "",
+      workdir: "/",
+      env: {},
+      base: "host",
+    });
+  return { ...machine, environments: new Environments({ base, cacheDir, open, log }) };
+}
+
+/** @throws TracemillError `sandbox-unavailable` when the one asked for is not installed. */
+export function chooseLauncher(asked: "auto" | Launcher): Launcher {
+  const hasBwrap = isInstalled("bwrap");
+  if (asked === "auto") return hasBwrap ? "bwrap" : "unshare";
+  if (asked === "bwrap" && !hasBwrap) {
+    throw new TracemillError(
+      "sandbox-unavailable",
+      "bwrap is not installed; install the package bubblewrap, or leave the choice of launcher to us",
+    );
+  }
+  return asked;
+}
+
+function openWith(
+  { launcher, dir, base, cgroups }: Omit<Machine, "environments">,
+  { network, limits, signal }: Pick<SandboxSpec, "network" | "limits" | "signal">,
+  { layers, hash, workdir, env, base: described }: Environment,
+): Promise<NamespaceSandbox> {
+  const description: SandboxDescription = {
+    sandbox: "namespace",
+    base: described,
+    isolation: isolationOf(launcher, network, limits, cgroups),
+    network,
+    environment: hash,
+  };
+  return openSandbox({
+    id: randomBytes(8).toString("hex"),
+    dir,
+    launcher,
+    base,
+    layers,
+    network,
+    limits: { fileBytes: defaultFileBytes, ...limits },
+    cgroups,
+    env,
+    workdir,
+    description,
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+function isolationOf(
+  launcher: Launcher,
+  network: "none" | "host",
+  limits: SandboxLimits,
+  cgroups: CgroupHome | undefined,
+): string[] {
+  const limited = Object.keys(limits).length > 0;
+  return [
+    ...[launcher, "userns", "mountns", "pidns", "ipcns", "utsns", ...(network === "none" ? ["netns"] : [])],
+    ...["pivot_root", "overlay", "no_new_privs", "capabilities"],
+    ...(limited ? [cgroups === undefined ? "rlimits" : `cgroup-v${cgroups.version}`] : []),
+  ];
+}
