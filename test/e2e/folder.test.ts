@@ -26,7 +26,9 @@ test("a folder of tasks becomes verified trials, a results table and a dataset",
     ["examples/sort-words", "oracle", 1],
   ]);
   const { dir, manifest } = await datasetOf(machine);
-  expect(manifest.files.some(({ path }) => path.endsWith("data/sft/train-00000-of-00001.parquet"))).toBe(true);
+  expect(manifest.files.some(({ path }) => path.endsWith("data/sft/train-00000-of-00001.parquet"))).toBe(
+    true,
+  );
   const rows = (await readFile(join(dir, "jsonl/sft/train.jsonl"), "utf8")).trim().split("\n");
   expect(rows).toHaveLength(2);
 });
@@ -125,9 +127,15 @@ test("two different runs work in one home at the same time", async () => {
   const task = join(repository, "examples/tasks/sort-words");
   for (const name of ["one", "two"]) {
     const agents = "agents: [{ name: oracle }, { name: nop }]";
-    await writeFile(join(machine.dir, `${name}.yaml`), `name: ${name}\ntasks: [${task}]\n${agents}\nattempts: 5\n`);
+    await writeFile(
+      join(machine.dir, `${name}.yaml`),
+      `name: ${name}\ntasks: [${task}]\n${agents}\nattempts: 5\n`,
+    );
   }
-  const runs = await Promise.all([tracemill(machine, "run", "one.yaml"), tracemill(machine, "run", "two.yaml")]);
+  const runs = await Promise.all([
+    tracemill(machine, "run", "one.yaml"),
+    tracemill(machine, "run", "two.yaml"),
+  ]);
   expect(runs.map(({ code }) => code)).toEqual([0, 0]);
   for (const name of ["one", "two"]) {
     const trials = await showTrials(machine, name);

@@ -68,7 +68,9 @@ export async function trialWorld(options: WorldOptions = {}) {
       const reward = verdict(files, calls.verifier);
       const path = "/logs/verifier/reward.txt";
       if (reward !== undefined) files.set(path, { path, content: reward });
-      return execResult({ stdout: `verifier ${calls.verifier}` });
+      const stdout = "/logs/verifier/test-stdout.txt";
+      files.set(stdout, { path: stdout, content: `verifier ${calls.verifier}` });
+      return execResult();
     },
   });
   const scripted: Agent = {

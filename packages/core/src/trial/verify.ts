@@ -16,6 +16,7 @@ import { cancelledIf } from "./trace.ts";
 export type Verdict = { verification: Verification } & ({ rewards: Rewards } | { failure: Outcome });
 
 const logs = "/logs/verifier";
+const outputs = { stdout: `${logs}/test-stdout.txt`, stderr: `${logs}/test-stderr.txt` };
 const outputBytes = 64 * 1024;
 const rewardBytes = 1024 * 1024;
 
@@ -78,14 +79,8 @@ function* testFiles(task: HarborTask) {
     if (!path.startsWith("tests/")) continue;
     yield { path: `/${path}`, content, mode: path.endsWith(".sh") ? 0o755 : mode };
   }
+  for (const path of Object.values(outputs)) yield { path, content: "" };
 }
-
-const script = `mkdir -p ${logs} && rm -rf ${logs}/reward.txt ${logs}/reward.json
-/tests/test.sh > ${logs}/test-stdout.txt 2> ${logs}/test-stderr.txt
-code=$?
-cat ${logs}/test-stdout.txt
-cat ${logs}/test-stderr.txt >&2
-exit $code`;
 
 async function runTests(
   task: HarborTask,
@@ -95,21 +90,37 @@ async function runTests(
   signal: AbortSignal,
 ): Promise<Rewards> {
   const { timeout_sec: seconds, env } = task.config.verifier;
-  const result = await sandbox.exec(["/bin/bash", "-c", script], {
+  await sandbox.remove([`${logs}/reward.txt`, `${logs}/reward.json`]);
+  const command = `exec /tests/test.sh > ${outputs.stdout} 2> ${outputs.stderr}`;
+  const { exitCode, timedOut } = await sandbox.exec(["/bin/bash", "-c", command], {
     env: resolveEnv(env, deps.spec.env, `${task.name}: [verifier.env]`),
     timeoutMs: seconds * 1_000,
-    maxOutputBytes: outputBytes,
     signal,
   });
-  Object.assign(seen, { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr });
   signal.throwIfAborted();
-  if (result.timedOut) throw new TracemillError("timeout", `the tests ran longer than ${seconds} s`);
+  seen.exitCode = exitCode;
+  seen.stdout = await readOutput(sandbox, outputs.stdout);
+  seen.stderr = await readOutput(sandbox, outputs.stderr);
+  if (timedOut) throw new TracemillError("timeout", `the tests ran longer than ${seconds} s`);
   const json = await readReward(sandbox, "reward.json");
   const text = json === undefined ? await readReward(sandbox, "reward.txt") : undefined;
   return parseRewards({
     ...(json === undefined ? {} : { json }),
     ...(text === undefined ? {} : { text }),
   });
+}
+
+/** What the tests printed; of a large output its first and its last part. */
+async function readOutput(sandbox: Sandbox, path: string): Promise<string> {
+  try {
+    const content = await sandbox.readFile(path, { maxBytes: outputBytes });
+    return content === undefined ? "" : Buffer.from(content).toString("utf8");
+  } catch (error) {
+    if (!isTracemillError(error, "invalid-input")) throw error;
+    const half = outputBytes / 2;
+    const cut = `head -c ${half} "$0"; printf '\\n[…]\\n'; tail -c ${half} "$0"`;
+    return (await sandbox.exec(["/bin/sh", "-c", cut, path])).stdout;
+  }
 }
 
 async function readReward(sandbox: Sandbox, name: string): Promise<Uint8Array | undefined> {

@@ -1,4 +1,4 @@
-import { DockerfileParser } from "dockerfile-ast";
+import { DockerfileParser, ModifiableInstruction } from "dockerfile-ast";
 
 /** One instruction, as it stands in the file. */
 export interface Instruction {
@@ -29,13 +29,13 @@ export function parseDockerfile(text: string): ParsedDockerfile {
     const raw = instruction.getRawArgumentsContent() ?? "";
     const hasHeredoc = /(^|\s)<<-?["']?\w/.test(raw.split("\n")[0] ?? "");
     const joined = hasHeredoc ? raw : joinLines(raw, escaping);
-    const { flags, rest } = splitFlags(joined);
+    const flags = instruction instanceof ModifiableInstruction ? instruction.getFlags() : [];
     return {
       line: instruction.getRange().start.line + 1,
       keyword: instruction.getInstruction().toUpperCase(),
-      flags,
-      text: rest,
-      json: jsonStrings(rest),
+      flags: flags.map((flag) => ({ name: flag.getName(), value: flag.getValue() ?? "" })),
+      text: joined,
+      json: jsonStrings(joined),
       hasHeredoc,
     };
   });
@@ -52,17 +52,6 @@ function joinLines(raw: string, escaping: string): string {
     })
     .join("")
     .trim();
-}
-
-function splitFlags(text: string): { flags: { name: string; value: string }[]; rest: string } {
-  const flags: { name: string; value: string }[] = [];
-  let rest = text;
-  for (;;) {
-    const match = /^--([a-z-]+)(?:=(\S*))?\s+/.exec(rest);
-    if (match === null) return { flags, rest };
-    flags.push({ name: match[1] ?? "", value: match[2] ?? "" });
-    rest = rest.slice(match[0].length);
-  }
 }
 
 function jsonStrings(text: string): string[] | undefined {

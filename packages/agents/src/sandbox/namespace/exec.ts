@@ -118,10 +118,15 @@ function enterArguments(
     ...join,
     "--",
     ...(rlimits.length === 0 ? [] : ["prlimit", ...rlimits, "--"]),
-    ...["nsenter", "-t", String(pid), "-U", "-m", ...namespaces, "--"],
+    ...["nsenter", "-t", String(pid), "-U", "-m", ...namespaces, ...credentials(), "--"],
     ...["setpriv", "--no-new-privs", "--bounding-set", capabilities],
     ...["chroot", "/sb", "/usr/bin/env", "-i", "-C", cwd, "--", ...variables, ...command],
   ];
+}
+
+/** Without root there is one id, which is the right one already, and groups may not be changed. */
+function credentials(): string[] {
+  return process.geteuid?.() === 0 ? [] : ["--preserve-credentials"];
 }
 
 function notStarted(reason: string): ExecResult {

@@ -204,17 +204,32 @@ function applyFolder(parent: Folder, name: string, mode: number): void {
   }
 }
 
+/** Empties a folder but for what this workspace has put there. */
 function applyOpaque(parent: Folder, name: string, path: string, made: ReadonlySet<string>): void {
   if (path === "") throw new TracemillError("invalid-archive", "workspace: it would empty the whole sandbox");
   const folder = openFolder(parent, name);
   if (folder === undefined) return;
   try {
-    for (const child of namesIn(folder)) {
-      if (!made.has(`${path}/${child.toString("utf8")}`)) removeTree(folder, child);
-    }
+    const names = namesIn(folder);
+    const old = names.filter((child) => !made.has(`${path}/${child.toString("utf8")}`));
+    if (old.length === names.length && replaceFolder(parent, name, folder)) return;
+    for (const child of old) removeTree(folder, child);
   } finally {
     closeFolder(folder);
   }
+}
+
+/** A new folder hides all at once what the environment has in the old one. A mount cannot be replaced. */
+function replaceFolder(parent: Folder, name: string, folder: Folder): boolean {
+  const { mode } = fstatSync(folder);
+  try {
+    removeTree(parent, name);
+  } catch (error) {
+    if (isCode(error, "EBUSY")) return false;
+    throw error;
+  }
+  applyFolder(parent, name, mode & 0o7777);
+  return true;
 }
 
 /** Removes what is there and makes a new file; a process that races for the name loses or is replaced again. */

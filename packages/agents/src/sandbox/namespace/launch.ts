@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
 import { overlayTable, systemTable, type Tree } from "./mounts.ts";
-import { bwrapInit, bwrapReady, unshareInit } from "./scripts.ts";
+import { begin, mountAndWait, mountAndWrap, wrapped } from "./scripts.ts";
 import { isInstalled, toolEnv } from "./tools.ts";
 
 export type Launcher = "bwrap" | "unshare";
@@ -51,20 +51,20 @@ export async function launch(
 function spawnInit(launcher: Launcher, tree: Tree, table: string): ChildProcess {
   const lines = launcher === "bwrap" ? overlayTable(tree) : [...overlayTable(tree), ...systemTable(tree)];
   writeFileSync(table, lines.join(""));
-  const lo = tree.network === "none" ? ["lo"] : [];
   const shared = ["--user", "--keep-caps", "--mount", "--propagation", "private"];
-  const own = [
-    "--pid",
-    "--ipc",
-    "--uts",
-    "--fork",
-    "--kill-child",
-    ...(tree.network === "none" ? ["--net"] : []),
-  ];
   const command =
     launcher === "bwrap"
-      ? [...shared, "/bin/sh", "-c", bwrapInit, "init", table, tree.at, ...bwrapArguments(tree)]
-      : [...shared, ...own, "/bin/sh", "-c", unshareInit, "init", table, tree.at, ...lo];
+      ? [...shared, ...shell(begin), ...shell(mountAndWrap), table, ...bwrapArguments(tree)]
+      : [
+          ...shared,
+          "--pid",
+          "--ipc",
+          "--uts",
+          "--fork",
+          "--kill-child",
+          ...shell(begin),
+          ...ownNetwork(tree, table),
+        ];
   // The kernel kills it when the thread that starts it ends, however that ends.
   return spawn("setpriv", ["--pdeathsig", "KILL", "unshare", ...command], {
     cwd: "/",
@@ -73,12 +73,29 @@ function spawnInit(launcher: Launcher, tree: Tree, table: string): ChildProcess 
   });
 }
 
+function shell(script: string): string[] {
+  return ["/bin/sh", "-c", script, "init"];
+}
+
+function ownNetwork({ at, network }: Tree, table: string): string[] {
+  if (network === "host") return [...shell(mountAndWait), table, at];
+  return ["unshare", "--net", ...shell(mountAndWait), table, at, "lo"];
+}
+
 function bwrapArguments({ at, network }: Tree): string[] {
   return [
-    ...["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", "sandbox", "--die-with-parent"],
+    ...[
+      "--unshare-pid",
+      "--unshare-ipc",
+      "--unshare-uts",
+      "--hostname",
+      "sandbox",
+      "--die-with-parent",
+      "--as-pid-1",
+    ],
     ...(network === "none" ? ["--unshare-net"] : []),
-    ...["--bind", at, "/", "--proc", "/sb/proc", "--dev", "/sb/dev", "--cap-drop", "ALL", "--info-fd", "1"],
-    ...["--", "/bin/sh", "-c", bwrapReady],
+    ...["--bind", at, "/", "--proc", "/sb/proc", "--dev", "/sb/dev", "--cap-drop", "ALL"],
+    ...["--", "/bin/sh", "-c", wrapped],
   ];
 }
 

@@ -98,7 +98,7 @@ export class NamespaceSandbox implements Sandbox {
     this.#assertOpen();
     const running = runIn(this.#entry(options), command, options);
     const result = await this.#track(running);
-    if (!this.#init.alive()) throw ended();
+    this.#assertOpen();
     return result;
   }
 

@@ -4,17 +4,23 @@
  */
 
 /**
- * First process of a sandbox, in its new namespaces. Says its process id as the host sees it, waits until its
- * user ids are mapped, mounts, leaves the host's root for good, and then only waits.
- *
- * SIGCHLD is ignored, so the kernel reaps what is orphaned inside. Nested user namespaces are switched off:
- * they are the usual way to more of the kernel's surface.
- * `$1` mount table, `$2` the new root, `$3` "lo" when there is a network namespace to bring up.
+ * First process of a sandbox, in its new namespaces: says its process id as the host sees it, waits until its
+ * user ids are mapped, and becomes the rest. A network namespace comes after the mapping, or its switches
+ * would belong to nobody. `$1…`: what to become.
  */
-export const unshareInit = `
+export const begin = `
 read -r pid rest < /proc/self/stat
 echo "pid $pid"
 read -r go
+exec "$@"
+`;
+
+/**
+ * Then: mounts, leaves the host's root for good, and only waits. SIGCHLD is ignored, so the kernel reaps what
+ * is orphaned inside. Nested user namespaces are switched off: they are the usual way to more of the kernel's
+ * surface. `$1` mount table, `$2` the new root, `$3` "lo" when there is a network to bring up.
+ */
+export const mountAndWait = `
 set -e
 echo 0 > /proc/sys/user/max_user_namespaces
 echo sandbox 2>/dev/null > /proc/sys/kernel/hostname || hostname sandbox 2>/dev/null || :
@@ -28,20 +34,17 @@ trap '' CHLD
 exec sleep infinity
 `;
 
-/** The same with bubblewrap for the inner half: the outer namespaces hold the tree, bwrap enters it. `$3…`: bwrap's arguments. */
-export const bwrapInit = `
-read -r pid rest < /proc/self/stat
-echo "pid $pid"
-read -r go
+/** The same with bubblewrap for the inner half: the outer namespaces hold the tree, bwrap enters it. `$2…`: its arguments. */
+export const mountAndWrap = `
 set -e
 echo 0 > /proc/sys/user/max_user_namespaces
 mount -a -T "$1"
-shift 2
-exec bwrap "$@"
+shift
+exec bwrap --info-fd 5 "$@" 5>&1
 `;
 
-/** Inside bwrap: mounts are done when this runs. */
-export const bwrapReady = `
+/** Inside bwrap: its mounts are done when this runs. */
+export const wrapped = `
 echo ready
 trap '' CHLD
 exec sleep infinity
