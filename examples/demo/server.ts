@@ -34,9 +34,12 @@ interface Reply {
 export async function startDemoApi({
   token,
   rollouts,
+  port = 0,
 }: {
   token: string;
   rollouts?: string;
+  /** Default: any that is free. */
+  port?: number;
 }): Promise<DemoApi> {
   const catalog =
     rollouts === undefined ? contentCatalog(await readContent()) : await rolloutCatalog(rollouts);
@@ -62,7 +65,7 @@ export async function startDemoApi({
         () => response.destroy(),
       );
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(port, "127.0.0.1");
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

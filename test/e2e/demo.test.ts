@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { datasetOf, showTrials, tracemill, userMachine } from "./tracemill.ts";
+import { datasetOf, showTrials, startTracemill, tracemill, userMachine } from "./tracemill.ts";
 
 test("the demo goes from production activity to a dataset, and finds itself done the second time", async () => {
   await using machine = await userMachine();
@@ -17,4 +17,16 @@ test("the demo goes from production activity to a dataset, and finds itself done
   const second = await tracemill(machine, "demo");
   expect(second).toMatchObject({ code: 0, stdout: expect.stringContaining("everything is done already") });
   expect(await showTrials(machine)).toEqual(trials);
+});
+
+test("a demo that is killed while it mirrors the API goes on with the same run", async () => {
+  await using machine = await userMachine();
+  const { child, finished } = startTracemill(machine, ["demo", "--json"]);
+  child.stdout?.on("data", (text: string) => {
+    if (text.includes('"stage":"ingest"') && text.includes('"done":1')) child.kill("SIGKILL");
+  });
+  const killed = await finished;
+  expect(killed.signal).toBe("SIGKILL");
+  expect(await tracemill(machine, "demo")).toMatchObject({ code: 0 });
+  expect((await tracemill(machine, "runs")).stdout.match(/run_/g)).toHaveLength(1);
 });

@@ -2,6 +2,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
 import { sha256Hex } from "@tracemill/core/ids.ts";
+import { recordKeys } from "@tracemill/core/keys.ts";
 import { formatDuration } from "@tracemill/core/run/duration.ts";
 import type { RunRecord } from "@tracemill/core/run/run.ts";
 import { createRun, findNewest } from "@tracemill/core/run/runs.ts";
@@ -65,8 +66,7 @@ async function runDemo(
   context: CliContext,
 ): Promise<void> {
   const token = `demo-${crypto.randomUUID()}`;
-  const { startDemoApi } = await demoServer();
-  const api = await startDemoApi({ token, ...(rollouts === undefined ? {} : { rollouts }) });
+  const api = await startApi({ token, ...(rollouts === undefined ? {} : { rollouts }) }, spec, home);
   try {
     context.out.text(`production API: ${api.url} (this machine only)`);
     const run = earlier ?? (await createRun(spec, { ...home, clock: context.clock }));
@@ -77,6 +77,26 @@ async function runDemo(
     );
   } finally {
     await api.close();
+  }
+}
+
+/**
+ * Starts the API at the address that this home's demo always has, so that an interrupted ingest finds its source
+ * again. When that address is taken by another program, an unfinished ingest is begun anew at another one.
+ */
+async function startApi(
+  options: { token: string; rollouts?: string },
+  spec: RunSpec,
+  home: Home,
+): Promise<{ url: string; close(): Promise<void> }> {
+  const { startDemoApi } = await demoServer();
+  const port = 20_000 + (Number.parseInt(sha256Hex(home.dir).slice(0, 8), 16) % 12_000);
+  try {
+    return await startDemoApi({ ...options, port });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    await home.records.delete(recordKeys.cursor(spec.source?.name ?? spec.name), "any");
+    return startDemoApi(options);
   }
 }
 

@@ -14,6 +14,7 @@ import { type Environment, Environments } from "./environments.ts";
 import { type HostBase, hostBase } from "./host-base.ts";
 import { removeAbandoned } from "./janitor.ts";
 import type { Launcher } from "./launch.ts";
+import { PipePool } from "./pipes.ts";
 import { type NamespaceSandbox, openSandbox } from "./sandbox.ts";
 import { isInstalled } from "./tools.ts";
 
@@ -53,6 +54,7 @@ interface Machine {
   dir: string;
   base: HostBase;
   cgroups: CgroupHome | undefined;
+  pipes: PipePool;
   environments: Environments;
 }
 
@@ -72,7 +74,7 @@ async function openMachine(options: NamespaceOptions): Promise<Machine> {
   const base = hostBase(cacheDir);
   const launcher = chooseLauncher(options.launcher ?? "auto");
   const log = options.log ?? (() => undefined);
-  const machine = { launcher, dir, base, cgroups };
+  const machine = { launcher, dir, base, cgroups, pipes: new PipePool(dir) };
   const open = (layers: readonly string[], spec: Pick<SandboxSpec, "network" | "limits" | "signal">) =>
     openWith({ ...machine, dir: building }, spec, {
       layers: [...layers],
@@ -98,7 +100,7 @@ export function chooseLauncher(asked: "auto" | Launcher): Launcher {
 }
 
 function openWith(
-  { launcher, dir, base, cgroups }: Omit<Machine, "environments">,
+  { launcher, dir, base, cgroups, pipes }: Omit<Machine, "environments">,
   { network, limits, signal }: Pick<SandboxSpec, "network" | "limits" | "signal">,
   { layers, hash, workdir, env, base: described }: Environment,
 ): Promise<NamespaceSandbox> {
@@ -118,6 +120,7 @@ function openWith(
     network,
     limits: { fileBytes: defaultFileBytes, ...limits },
     cgroups,
+    pipes,
     env,
     workdir,
     description,

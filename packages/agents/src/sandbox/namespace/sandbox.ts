@@ -21,6 +21,7 @@ import { type Init, type Launcher, launch } from "./launch.ts";
 import { LowerView } from "./lower-view.ts";
 import { rootName } from "./mounts.ts";
 import { closeFolder, type Folder, openRoot } from "./open-folder.ts";
+import type { PipePool } from "./pipes.ts";
 
 export interface OpenOptions {
   id: string;
@@ -33,6 +34,7 @@ export interface OpenOptions {
   network: "none" | "host";
   limits: SandboxLimits;
   cgroups: CgroupHome | undefined;
+  pipes: PipePool;
   env: Readonly<Record<string, string>>;
   workdir: string;
   description: SandboxDescription;
@@ -107,7 +109,7 @@ export class NamespaceSandbox implements Sandbox {
     options: Pick<ExecOptions, "cwd" | "env"> = {},
   ): Promise<SandboxProcess> {
     this.#assertOpen();
-    const started = startIn(this.#entry(options), command);
+    const started = await startIn(this.#entry(options), command);
     void this.#track(started.exited);
     return started;
   }
@@ -180,7 +182,7 @@ export class NamespaceSandbox implements Sandbox {
   }
 
   #entry({ cwd, env }: Pick<ExecOptions, "cwd" | "env">): Entry {
-    const { limits, network, env: base } = this.#options;
+    const { limits, network, pipes, env: base } = this.#options;
     return {
       pid: this.#init.pid,
       cwd: cwd ?? this.workdir,
@@ -188,6 +190,7 @@ export class NamespaceSandbox implements Sandbox {
       join: this.#cgroup?.join ?? [],
       fileBytes: limits.fileBytes,
       rlimits: this.#cgroup === undefined ? rlimitsOf(limits) : [],
+      pipes,
       namespaces: ["-p", "-i", "-u", ...(network === "none" ? ["-n"] : [])],
     };
   }
