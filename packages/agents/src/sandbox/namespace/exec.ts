@@ -20,6 +20,8 @@ export interface Entry {
   /** Namespaces to join beside user and mount, as options of nsenter: all that the sandbox has of its own. */
   namespaces: readonly string[];
   pipes: PipePool;
+  /** Descriptors that it must not inherit. */
+  inherited: readonly number[];
 }
 
 /** What Docker leaves to a container's root by default. In a user namespace none of it reaches the host. */
@@ -48,7 +50,7 @@ export async function runIn(
   const stderr = new BoundedOutput(maxOutputBytes);
   child.stdout.on("data", (chunk: Buffer) => stdout.add(chunk));
   child.stderr.on("data", (chunk: Buffer) => stderr.add(chunk));
-  child.stdin?.end(stdin);
+  if (stdin !== undefined) child.stdin?.end(stdin);
   const timedOut = await endOf(child, timeoutMs, signal);
   const code = await child.ended;
   const errors = stderr.text();
@@ -97,7 +99,12 @@ export async function startIn(entry: Entry, command: readonly string[]): Promise
 async function startCommand(entry: Entry, command: readonly string[], input: boolean): Promise<PipedProcess> {
   if (command.length === 0)
     throw new TracemillError("invalid-input", "an empty command; give at least its name");
-  return spawnPiped(entry.pipes, "/bin/sh", ["-c", enter, "enter", ...enterArguments(entry, command)], input);
+  const { pipes, inherited } = entry;
+  return spawnPiped("/bin/sh", ["-c", enter, "enter", ...enterArguments(entry, command)], {
+    pipes,
+    inherited,
+    input,
+  });
 }
 
 function enterArguments(entry: Entry, command: readonly string[]): string[] {

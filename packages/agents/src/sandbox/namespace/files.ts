@@ -6,7 +6,6 @@ import {
   fstatSync,
   mkdirSync,
   openSync,
-  readlinkSync,
   readSync,
   symlinkSync,
   unlinkSync,
@@ -19,6 +18,7 @@ import {
   closeFolder,
   type Folder,
   isCode,
+  linkIn,
   type Name,
   namesIn,
   openFile,
@@ -82,7 +82,10 @@ function readOrLink(
 ): Buffer | { link: string } | undefined {
   const stats = statIn(parent, name);
   if (stats === undefined) return undefined;
-  if (stats.isSymbolicLink()) return { link: readlinkSync(pathIn(parent, name)) };
+  if (stats.isSymbolicLink()) {
+    const link = linkIn(parent, name);
+    return link === undefined ? undefined : { link };
+  }
   if (!stats.isFile()) {
     const kind = stats.isDirectory() ? "a folder" : "no regular file";
     throw new TracemillError("invalid-input", `${path} is ${kind}`);

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
-import { overlayTable, systemTable, type Tree } from "./mounts.ts";
+import { shut } from "./inherited.ts";
+import { hiddenProc, overlayTable, readOnlyProc, systemTable, type Tree } from "./mounts.ts";
 import { begin, mountAndWait, mountAndWrap, wrapped } from "./scripts.ts";
 import { isInstalled, toolEnv } from "./tools.ts";
 
@@ -21,17 +22,23 @@ export interface Init {
 /** Starting takes some 30 ms; a machine that needs longer than this is stuck. */
 const startTimeoutMs = 60_000;
 
+export interface LaunchOptions {
+  launcher: Launcher;
+  tree: Tree;
+  /** Where the mount table is written. */
+  table: string;
+  /** Descriptors that the sandbox must not inherit. */
+  inherited: readonly number[];
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * Starts a sandbox's namespaces and mounts its tree.
  * @throws TracemillError `sandbox-unavailable` with what the system said.
  */
-export async function launch(
-  launcher: Launcher,
-  tree: Tree,
-  table: string,
-  signal?: AbortSignal,
-): Promise<Init> {
-  const child = spawnInit(launcher, tree, table);
+export async function launch(options: LaunchOptions): Promise<Init> {
+  const { launcher, signal } = options;
+  const child = spawnInit(options);
   const output = new Handshake(child);
   try {
     const first = await output.line(/^pid (\d+)$/m, signal);
@@ -48,7 +55,7 @@ export async function launch(
   }
 }
 
-function spawnInit(launcher: Launcher, tree: Tree, table: string): ChildProcess {
+function spawnInit({ launcher, tree, table, inherited }: LaunchOptions): ChildProcess {
   const lines = launcher === "bwrap" ? overlayTable(tree) : [...overlayTable(tree), ...systemTable(tree)];
   writeFileSync(table, lines.join(""));
   const shared = ["--user", "--keep-caps", "--mount", "--propagation", "private"];
@@ -69,7 +76,7 @@ function spawnInit(launcher: Launcher, tree: Tree, table: string): ChildProcess 
   return spawn("setpriv", ["--pdeathsig", "KILL", "unshare", ...command], {
     cwd: "/",
     env: toolEnv,
-    stdio: ["pipe", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe", ...shut(inherited)],
   });
 }
 
@@ -94,7 +101,14 @@ function bwrapArguments({ at, network }: Tree): string[] {
       "--as-pid-1",
     ],
     ...(network === "none" ? ["--unshare-net"] : []),
-    ...["--bind", at, "/", "--proc", "/sb/proc", "--dev", "/sb/dev", "--cap-drop", "ALL"],
+    ...["--bind", at, "/", "--proc", "/sb/proc", "--dev", "/sb/dev"],
+    // bwrap leaves these out when it runs as root, though a root's file permissions reach them.
+    ...readOnlyProc.flatMap((name) => ["--ro-bind-try", `/proc/${name}`, `/sb/proc/${name}`]),
+    ...hiddenProc
+      .filter((name) => existsSync(`/proc/${name}`))
+      .flatMap((name) => ["--dev-bind", "/dev/null", `/sb/proc/${name}`]),
+    // Its first process has more power than any command, so that none may look into it.
+    ...["--cap-add", "ALL"],
     ...["--", "/bin/sh", "-c", wrapped],
   ];
 }

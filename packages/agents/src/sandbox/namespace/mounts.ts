@@ -27,9 +27,9 @@ export interface Tree {
 export const rootName = "root";
 
 /** Parts of `/proc` that a host's root could write to by file permission alone, so they are read-only. */
-const readOnlyProc = ["sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "driver", "mtrr"];
+export const readOnlyProc = ["sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "driver", "mtrr"];
 /** Parts of `/proc` that tell about the host. */
-const hiddenProc = [
+export const hiddenProc = [
   "kcore",
   "keys",
   "timer_list",

@@ -58,6 +58,16 @@ export function statIn(folder: Folder, name: Name): Stats | undefined {
   return lstatSync(pathIn(folder, name), { throwIfNoEntry: false });
 }
 
+/** A link's target; `undefined` for those of `/proc` that lead nowhere for us. */
+export function linkIn(folder: Folder, name: Name): string | undefined {
+  try {
+    return readlinkSync(pathIn(folder, name));
+  } catch (error) {
+    if (isCode(error, "ENOENT", "EACCES", "EINVAL")) return undefined;
+    throw error;
+  }
+}
+
 /** Opens a regular file for reading. A FIFO or device does not make this wait. */
 export function openFile(folder: Folder, name: Name): number {
   try {
@@ -183,7 +193,8 @@ class Walker implements Disposable {
     if (stats === undefined) return this.#create(name);
     if (!stats.isSymbolicLink()) throw systemError("ENOTDIR", name);
     if (this.#walk.links === "refuse") throw systemError("ELOOP", name);
-    const target = readlinkSync(pathIn(this.#at, name));
+    const target = linkIn(this.#at, name);
+    if (target === undefined) return "missing";
     if (target.startsWith("/")) this.#leave(1);
     return { target };
   }

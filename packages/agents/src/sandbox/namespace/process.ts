@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, readFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { constants } from "node:os";
+import { shut } from "./inherited.ts";
 import type { Pipe, PipePool } from "./pipes.ts";
 import { toolEnv } from "./tools.ts";
 
@@ -20,15 +21,22 @@ export interface PipedProcess {
   killTree(): void;
 }
 
+export interface SpawnOptions {
+  pipes: PipePool;
+  /** Descriptors that it must not inherit. */
+  inherited: readonly number[];
+  /** Whether it gets a pipe as input, or nothing. */
+  input: boolean;
+}
+
 /** How long output is waited for after a command's end when something else holds its pipes open. */
 const lingerMs = 50;
 
 /** @throws the system's error when it cannot be started: an argument with a NUL, or too many of them. */
 export async function spawnPiped(
-  pipes: PipePool,
   command: string,
   args: readonly string[],
-  input: boolean,
+  { pipes, inherited, input }: SpawnOptions,
 ): Promise<PipedProcess> {
   const [stdin, stdout, stderr] = await Promise.all([
     input ? pipes.input() : undefined,
@@ -40,7 +48,7 @@ export async function spawnPiped(
     child = spawn(command, args, {
       cwd: "/",
       env: toolEnv,
-      stdio: [stdin?.theirs ?? "ignore", stdout.theirs, stderr.theirs],
+      stdio: [stdin?.theirs ?? "ignore", stdout.theirs, stderr.theirs, ...shut(inherited)],
       // Its own session: no terminal of ours to write to, and one group to kill.
       detached: true,
     });

@@ -16,6 +16,7 @@ import { type ChangedTree, changesOf } from "./changes.ts";
 import { type Entry, runIn, startIn } from "./exec.ts";
 import { applyIn, readFileIn, removeIn, writeFileIn } from "./files.ts";
 import type { BaseMount, HostBase } from "./host-base.ts";
+import { inheritedDescriptors } from "./inherited.ts";
 import { makeOwned, removeFolder } from "./janitor.ts";
 import { type Init, type Launcher, launch } from "./launch.ts";
 import { LowerView } from "./lower-view.ts";
@@ -48,17 +49,28 @@ export async function openSandbox(options: OpenOptions): Promise<NamespaceSandbo
   const folder = join(dir, id);
   makeOwned(folder);
   let cgroup: Cgroup | undefined;
+  let init: Init | undefined;
   try {
     makeChangeFolders(folder, base.mounts);
     cgroup = cgroups === undefined ? undefined : createCgroup(cgroups, id, limits);
     const tree = { base, at: base.at, layers, changes: folder, network };
-    const init = await launch(options.launcher, tree, join(folder, "mounts"), signal);
-    return new NamespaceSandbox(options, folder, init, cgroup);
+    const inherited = inheritedDescriptors();
+    const table = join(folder, "mounts");
+    init = await launch({ launcher: options.launcher, tree, table, inherited, signal });
+    return new NamespaceSandbox(options, { folder, init, cgroup, inherited });
   } catch (error) {
+    await init?.end();
     await cgroup?.remove();
     removeFolder(folder);
     throw error;
   }
+}
+
+interface Started {
+  folder: string;
+  init: Init;
+  cgroup: Cgroup | undefined;
+  inherited: readonly number[];
 }
 
 /** Overlay takes the mode of a mount's root from its upper folder. */
@@ -79,14 +91,16 @@ export class NamespaceSandbox implements Sandbox {
   readonly #init: Init;
   readonly #cgroup: Cgroup | undefined;
   readonly #tree: ChangedTree;
+  readonly #inherited: readonly number[];
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
-  constructor(options: OpenOptions, folder: string, init: Init, cgroup: Cgroup | undefined) {
+  constructor(options: OpenOptions, { folder, init, cgroup, inherited }: Started) {
     this.#options = options;
     this.#folder = folder;
     this.#init = init;
     this.#cgroup = cgroup;
+    this.#inherited = inherited;
     this.description = options.description;
     this.workdir = options.workdir;
     this.#tree = {
@@ -191,6 +205,7 @@ export class NamespaceSandbox implements Sandbox {
       fileBytes: limits.fileBytes,
       rlimits: this.#cgroup === undefined ? rlimitsOf(limits) : [],
       pipes,
+      inherited: this.#inherited,
       namespaces: ["-p", "-i", "-u", ...(network === "none" ? ["-n"] : [])],
     };
   }
