@@ -23,6 +23,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { type OpenSandbox, specOf } from "./open-sandbox.ts";
 import { sandboxIsolation } from "./sandbox-isolation.ts";
 import { sandboxLimits } from "./sandbox-limits.ts";
+import { sandboxVerdicts } from "./sandbox-verdict.ts";
 
 const isLinux = process.platform === "linux";
 const cgroups = isLinux && findCgroups() !== undefined;
@@ -44,6 +45,7 @@ for (const launcher of ["unshare", "bwrap"] as const) {
     };
     sandboxIsolation(open);
     sandboxLimits(open, cgroups);
+    sandboxVerdicts(open);
 
     test("a closed sandbox leaves nothing on disk", async () => {
       const sandbox = await open();

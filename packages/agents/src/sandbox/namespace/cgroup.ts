@@ -1,6 +1,8 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SandboxLimits } from "@tracemill/core/ports/sandbox.ts";
+import { toolEnv } from "./tools.ts";
 
 /**
  * Control groups, by the kernel's own files: version 2 (one tree) or version 1 (a tree a controller).
@@ -36,10 +38,20 @@ export function readCgroupSources(): CgroupSources {
   };
 }
 
-/** Finds where this process may make groups with limits, by making one; `undefined` where it may not. */
-export function findCgroups(sources: CgroupSources = readCgroupSources()): CgroupHome | undefined {
+/**
+ * Finds where groups with limits may be made and joined; `undefined` where nowhere. `isUsable` tries a
+ * candidate: permissions alone do not tell.
+ */
+export function findCgroups(
+  sources: CgroupSources = readCgroupSources(),
+  isUsable: (home: CgroupHome) => boolean = canMakeAndJoin,
+): CgroupHome | undefined {
   const mounted = parseMounts(sources.mountinfo);
-  const homes = [unifiedHome(mounted, sources.own), splitHome(mounted, sources.own)];
+  const homes = [
+    unifiedHome(mounted, sources.own, () => false),
+    unifiedHome(mounted, sources.own, enable),
+    splitHome(mounted, sources.own),
+  ];
   return homes.find((home) => home !== undefined && isUsable(home));
 }
 
@@ -60,15 +72,22 @@ function parseMounts(mountinfo: string): CgroupMount[] {
   });
 }
 
-/** Version 2: the nearest group above ours (or ours) that may hand out memory and processes. */
-function unifiedHome(mounts: readonly CgroupMount[], own: string): CgroupHome | undefined {
+/**
+ * Version 2: the nearest group above ours (or ours) that hands out memory and processes, or that `enabled`
+ * brings to it.
+ */
+function unifiedHome(
+  mounts: readonly CgroupMount[],
+  own: string,
+  enabled: (folder: string, controller: Controller) => boolean,
+): CgroupHome | undefined {
   const mount = mounts.find(({ type }) => type === "cgroup2");
   const path = /^0::(.*)$/m.exec(own)?.[1];
   if (mount === undefined || path === undefined) return undefined;
   let folder = folderOf(mount, path);
   for (;;) {
-    const enabled = readWords(`${folder}/cgroup.subtree_control`);
-    const wanted = controllers.filter((name) => enabled.includes(name) || enable(folder, name));
+    const handedOut = readWords(`${folder}/cgroup.subtree_control`);
+    const wanted = controllers.filter((name) => handedOut.includes(name) || enabled(folder, name));
     if (wanted.includes("memory") && wanted.includes("pids")) {
       return { version: 2, folders: [{ controllers: wanted, path: folder }] };
     }
@@ -116,15 +135,18 @@ function readWords(path: string): string[] {
   }
 }
 
-function isUsable(home: CgroupHome): boolean {
+function canMakeAndJoin(home: CgroupHome): boolean {
   const name = `tracemill-probe-${process.pid}`;
   try {
-    for (const folder of makeGroup(home, name, { memoryBytes: 64 * 1024 * 1024, pids: 16 }))
-      rmdirSync(folder);
-    return true;
+    const folders = makeGroup(home, name, { memoryBytes: 64 * 1024 * 1024, pids: 16 });
+    const join = 'for group; do echo 0 > "$group/cgroup.procs" || exit 1; done';
+    return (
+      spawnSync("/bin/sh", ["-c", join, "join", ...folders], { env: toolEnv, stdio: "ignore" }).status === 0
+    );
   } catch {
-    removeFolders(home, name);
     return false;
+  } finally {
+    removeFolders(home, name);
   }
 }
 

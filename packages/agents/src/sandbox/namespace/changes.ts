@@ -92,7 +92,7 @@ async function* atMount(
 ): AsyncGenerator<LayerEntry> {
   const own = tree.lower.isMount(path) ? openUpper(tree, path) : parent && openFolder(parent, name);
   try {
-    const mode = (own === undefined ? undefined : fstatSync(own).mode) ?? 0o755;
+    const mode = (own === undefined ? tree.lower.stat(path)?.mode : fstatSync(own).mode) ?? 0o755;
     yield* withFolder(
       { type: "directory", path, mode: mode & 0o7777 },
       inFolder(tree, { path, folder: own }, skip),
@@ -176,8 +176,14 @@ function isOpaque(tree: ChangedTree, folder: Folder, path: string): boolean {
   return false;
 }
 
+/** In doubt (a process has just put something else on the way) it is. */
 function isVisible(merged: Folder, path: string): boolean {
-  const place = openParent(merged, path, { links: "refuse" });
+  let place: ReturnType<typeof openParent>;
+  try {
+    place = openParent(merged, path, { links: "refuse" });
+  } catch {
+    return true;
+  }
   if (place === undefined) return false;
   try {
     return statIn(place.parent, place.name) !== undefined;

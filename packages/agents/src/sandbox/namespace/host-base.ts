@@ -45,6 +45,8 @@ export interface BaseMount {
   name: string;
   /** Folders below the layers, top first: the owned skeleton if there is one, then the host's. */
   lower: readonly string[];
+  /** Permission bits of the folder itself. */
+  mode: number;
 }
 
 /** Counts up when the base is made differently, so that old ones are not used again. */
@@ -153,7 +155,8 @@ function presentFolders(): string[] {
 function baseMounts(dir: string, asRoot: boolean): BaseMount[] {
   return presentFolders().map((path) => {
     const name = path.slice(1).replaceAll("/", "-");
-    return { path, name, lower: asRoot ? [path] : [join(dir, "owned", name), path] };
+    const lower = asRoot ? [path] : [join(dir, "owned", name), path];
+    return { path, name, lower, mode: statSync(path).mode & 0o7777 };
   });
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
 import { shut } from "./inherited.ts";
 import { hiddenProc, overlayTable, readOnlyProc, systemTable, type Tree } from "./mounts.ts";
@@ -44,10 +44,8 @@ export async function launch(options: LaunchOptions): Promise<Init> {
     const first = await output.line(/^pid (\d+)$/m, signal);
     mapIds(Number(first[1]));
     child.stdin?.write("go\n");
-    let pid = Number(first[1]);
-    if (launcher === "bwrap") pid = Number((await output.line(/"child-pid": (\d+)/, signal))[1]);
     await output.line(/^ready$/m, signal);
-    return initOf(child, pid);
+    return initOf(child, launcher === "bwrap" ? childOf(Number(first[1])) : Number(first[1]));
   } catch (error) {
     child.kill("SIGKILL");
     if (signal?.aborted === true) throw signal.reason;
@@ -58,20 +56,21 @@ export async function launch(options: LaunchOptions): Promise<Init> {
 function spawnInit({ launcher, tree, table, inherited }: LaunchOptions): ChildProcess {
   const lines = launcher === "bwrap" ? overlayTable(tree) : [...overlayTable(tree), ...systemTable(tree)];
   writeFileSync(table, lines.join(""));
-  const shared = ["--user", "--keep-caps", "--mount", "--propagation", "private"];
+  // A process namespace around bwrap's own, so that nothing of a bwrap that dies while it starts is left.
+  const shared = [
+    "--user",
+    "--keep-caps",
+    "--mount",
+    "--propagation",
+    "private",
+    "--pid",
+    "--fork",
+    "--kill-child",
+  ];
   const command =
     launcher === "bwrap"
       ? [...shared, ...shell(begin), ...shell(mountAndWrap), table, ...bwrapArguments(tree)]
-      : [
-          ...shared,
-          "--pid",
-          "--ipc",
-          "--uts",
-          "--fork",
-          "--kill-child",
-          ...shell(begin),
-          ...ownNetwork(tree, table),
-        ];
+      : [...shared, "--ipc", "--uts", ...shell(begin), ...ownNetwork(tree, table)];
   // The kernel kills it when the thread that starts it ends, however that ends.
   return spawn("setpriv", ["--pdeathsig", "KILL", "unshare", ...command], {
     cwd: "/",
@@ -91,15 +90,8 @@ function ownNetwork({ at, network }: Tree, table: string): string[] {
 
 function bwrapArguments({ at, network }: Tree): string[] {
   return [
-    ...[
-      "--unshare-pid",
-      "--unshare-ipc",
-      "--unshare-uts",
-      "--hostname",
-      "sandbox",
-      "--die-with-parent",
-      "--as-pid-1",
-    ],
+    ...["--unshare-pid", "--as-pid-1", "--die-with-parent", "--unshare-ipc"],
+    ...["--unshare-uts", "--hostname", "sandbox"],
     ...(network === "none" ? ["--unshare-net"] : []),
     ...["--bind", at, "/", "--proc", "/sb/proc", "--dev", "/sb/dev"],
     // bwrap leaves these out when it runs as root, though a root's file permissions reach them.
@@ -129,6 +121,23 @@ function mapIds(pid: number): void {
 function mappable(kind: "uid" | "gid"): number {
   const [inside = "0", , count = "0"] = readFileSync(`/proc/self/${kind}_map`, "utf8").trim().split(/\s+/);
   return inside === "0" ? Math.min(Number(count), 65_536) : 1;
+}
+
+/** The one child of a process. */
+function childOf(parent: number): number {
+  for (const pid of readdirSync("/proc").map(Number)) {
+    if (!Number.isNaN(pid) && parentOf(pid) === parent) return pid;
+  }
+  throw new Error("bwrap has no child");
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return undefined;
+  }
 }
 
 /** What a starting sandbox says, line by line. */

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { TracemillError } from "@tracemill/core/errors.ts";
 import type {
@@ -77,8 +77,10 @@ interface Started {
 function makeChangeFolders(folder: string, mounts: readonly BaseMount[]): void {
   for (const kind of ["upper", "work"]) {
     mkdirSync(join(folder, kind));
-    for (const name of [rootName, ...mounts.map((mount) => mount.name)])
-      mkdirSync(join(folder, kind, name), 0o755);
+    for (const { name, mode } of [{ name: rootName, mode: 0o755 }, ...mounts]) {
+      mkdirSync(join(folder, kind, name));
+      chmodSync(join(folder, kind, name), mode);
+    }
   }
 }
 

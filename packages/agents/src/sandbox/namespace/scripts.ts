@@ -11,7 +11,7 @@
 export const begin = `
 read -r pid rest < /proc/self/stat
 echo "pid $pid"
-read -r go
+read -r go || exit 1
 exec "$@"
 `;
 
@@ -40,7 +40,7 @@ set -e
 echo 0 > /proc/sys/user/max_user_namespaces
 mount -a -T "$1"
 shift
-exec bwrap --info-fd 5 "$@" 5>&1
+exec bwrap "$@"
 `;
 
 /** Inside bwrap: its mounts are done when this runs. */
