@@ -140,6 +140,7 @@ function processesAndNetwork(open: OpenSandbox): void {
       const connect = `cat < /dev/tcp/127.0.0.1/${port}`;
       expect((await none.exec(["/bin/bash", "-c", connect])).exitCode).not.toBe(0);
       expect((await host.exec(["/bin/bash", "-c", connect])).stdout).toBe("host");
+      expect(await sh(host, "cat /etc/resolv.conf")).toBe(readFileSync("/etc/resolv.conf", "utf8"));
       const own = `python3 -c "
 import socket, threading
 server = socket.create_server(('127.0.0.1', 0))

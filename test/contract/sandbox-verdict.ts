@@ -68,20 +68,7 @@ export function sandboxVerdicts(open: OpenSandbox): void {
   test.each(attacks)("an agent that %s gets no reward for it", async (_, script) => {
     await using agent = await open();
     await agent.exec(["/bin/sh", "-c", script]);
-    const { reward, fresh } = await verdict(open, agent);
-    await using judged = fresh;
-    expect(reward).toBe("0\n");
-    expect(judged).toBe(fresh);
-  });
-
-  test.each(attacks)("CONTROL %s", async (_, script) => {
-    await using agent = await open();
-    await agent.exec(["/bin/sh", "-c", script]);
-    await using fresh = await open();
-    await fresh.applyWorkspace(agent.diff());
-    await fresh.writeFiles([{ path: "/tests/test.sh", content: testScript, mode: 0o755 }]);
-    const r = await fresh.exec(["/bin/sh", "-c", "mkdir -p /logs/verifier; rm -f /logs/verifier/reward.*; /tests/test.sh"]);
-    console.log(_, await textIn(fresh, "/logs/verifier/reward.txt"), r.stderr.slice(0, 200));
+    expect((await verdict(open, agent)).reward).toBe("0\n");
   });
 
   test("an agent that also did the work gets its reward, and what was left out is told", async () => {
@@ -89,19 +76,22 @@ export function sandboxVerdicts(open: OpenSandbox): void {
     const script = `echo 42 > /app/answer; echo x > /etc/ld.so.preload; printf '#!/bin/sh\\n' > /usr/local/bin/mytool
       echo extra >> /usr/bin/python3`;
     await agent.exec(["/bin/bash", "-c", script]);
-    const { reward, notCarried, fresh } = await verdict(open, agent);
-    await using judged = fresh;
+    const { reward, notCarried, tool } = await verdict(open, agent);
     expect(reward).toBe("1\n");
     expect(notCarried.map(({ path }) => path)).toContain("/etc/ld.so.preload");
-    expect(await textIn(judged, "/usr/local/bin/mytool")).toBe("#!/bin/sh\n");
+    expect(tool).toBe("#!/bin/sh\n");
   });
 }
 
-async function verdict(
-  open: OpenSandbox,
-  agent: Sandbox,
-): Promise<{ reward: string | undefined; notCarried: NotCarried[]; fresh: Sandbox & AsyncDisposable }> {
-  const fresh = await open();
+interface Verdict {
+  reward: string | undefined;
+  notCarried: NotCarried[];
+  /** What the verifier saw of the tool that the agent installed. */
+  tool: string | undefined;
+}
+
+async function verdict(open: OpenSandbox, agent: Sandbox): Promise<Verdict> {
+  await using fresh = await open();
   const { tar, notCarried } = carriedIntoVerification(agent.diff({ exclude: ["/tests", "/solution"] }), {
     baseHas: (path) => fresh.baseHas(path),
   });
@@ -112,5 +102,8 @@ async function verdict(
     "-c",
     "mkdir -p /logs/verifier; rm -f /logs/verifier/reward.*; /tests/test.sh",
   ]);
-  return { reward: await textIn(fresh, "/logs/verifier/reward.txt"), notCarried, fresh };
+  const [reward, tool] = await Promise.all(
+    ["/logs/verifier/reward.txt", "/usr/local/bin/mytool"].map((path) => textIn(fresh, path)),
+  );
+  return { reward, notCarried, tool };
 }

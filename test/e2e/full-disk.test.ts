@@ -26,12 +26,12 @@ test.skipIf(!isRoot)(
   "a full disk stops a run with the reason, nothing is scored wrongly, and it goes on once there is room (skipped without root)",
   async () => {
     await using machine = await userMachine();
-    using _disk = smallDisk(machine.home, "24m");
+    using _disk = smallDisk(machine.home, "128m");
     const task = join(repository, "examples/tasks/sort-words");
     const spec = `name: full\ntasks: [${task}]\nagents: [{ name: oracle }]\nattempts: 60\nconcurrency: 2\n`;
     await writeFile(join(machine.dir, "full.yaml"), spec);
     await tracemill(machine, "runs");
-    const filler = fill(machine.home, 600 * 1024);
+    const filler = fill(machine.home, 65 * 1024 ** 2);
     const stopped = await tracemill(machine, "run", "full.yaml");
     expect(stopped.code).toBe(1);
     expect(stopped.stderr).toMatch(/no space|disk is full|full/i);

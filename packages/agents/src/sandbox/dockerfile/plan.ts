@@ -75,7 +75,7 @@ class PlanBuilder {
       if (!isTracemillError(error, "unsupported")) throw error;
       throw new TracemillError(
         "unsupported",
-        `Dockerfile, line ${instruction.line}: ${error.message} cannot be honoured by a sandbox of namespaces; change the line, or choose \`sandbox: docker\``,
+        `Dockerfile, line ${instruction.line}: ${error.message} cannot be honoured by a sandbox of namespaces; change the line`,
         { cause: error },
       );
     }

@@ -10,7 +10,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createCgroup, findCgroups } from "./cgroup.ts";
+import { createCgroup, findCgroups, removeAbandonedGroups } from "./cgroup.ts";
 
 /** Folders that look like the kernel's; only the kernel fills and guards the real ones. */
 let root: string;
@@ -28,6 +28,11 @@ function folder(path: string, files: Record<string, string> = {}): string {
   mkdirSync(join(root, path), { recursive: true });
   for (const [name, text] of Object.entries(files)) writeFileSync(join(root, path, name), text);
   return join(root, path);
+}
+
+/** The one group in a folder. */
+function groupIn(path: string): string {
+  return join(path, readdirSync(path).find((name) => name.startsWith("tracemill-")) ?? "none");
 }
 
 /** Removing a group works for the kernel's folders only; here its files are in the way. */
@@ -54,8 +59,8 @@ test("version 2: limits are written as the kernel wants them", () => {
     folders: [{ controllers: ["memory", "pids", "cpu"] as const, path: root }],
   };
   const { join: files } = createCgroup(home, "id", { memoryBytes: 1024, pids: 5, cpus: 1.5 });
-  expect(files).toEqual([join(root, "tracemill-id", "cgroup.procs")]);
-  expect(limitsIn(join(root, "tracemill-id"))).toMatchObject({
+  expect(files).toEqual([join(groupIn(root), "cgroup.procs")]);
+  expect(limitsIn(groupIn(root))).toMatchObject({
     "memory.max": "1024",
     "pids.max": "5",
     "cpu.max": "150000 100000",
@@ -82,8 +87,8 @@ test("version 1: groups are made below our own of each controller, together wher
   });
   if (home === undefined) return;
   createCgroup(home, "id", { memoryBytes: 2048, pids: 7, cpus: 0.25 });
-  expect(limitsIn(join(memory, "tracemill-id"))).toEqual({ "memory.limit_in_bytes": "2048" });
-  expect(limitsIn(join(cpu, "tracemill-id"))).toEqual({
+  expect(limitsIn(groupIn(memory))).toEqual({ "memory.limit_in_bytes": "2048" });
+  expect(limitsIn(groupIn(cpu))).toEqual({
     "pids.max": "7",
     "cpu.cfs_period_us": "100000",
     "cpu.cfs_quota_us": "25000",
@@ -93,7 +98,7 @@ test("version 1: groups are made below our own of each controller, together wher
 test("no limits that are not asked for", () => {
   const home = { version: 2 as const, folders: [{ controllers: ["memory", "pids"] as const, path: root }] };
   createCgroup(home, "id", { fileBytes: 1 });
-  expect(limitsIn(join(root, "tracemill-id"))).toEqual({});
+  expect(limitsIn(groupIn(root))).toEqual({});
 });
 
 test("where no group may be made, there are none", () => {
@@ -101,4 +106,14 @@ test("where no group may be made, there are none", () => {
   const missing = join(root, "missing");
   expect(findCgroups({ mountinfo: mount(missing, "cgroup2", ""), own: "0::/\n" })).toBeUndefined();
   expect(existsSync(missing)).toBe(false);
+});
+
+test("groups of dead processes are removed, those of living ones stay", async () => {
+  const home = { version: 2 as const, folders: [{ controllers: ["memory", "pids"] as const, path: root }] };
+  createCgroup(home, "mine", {});
+  folder("tracemill-999999999.5-theirs");
+  folder("another");
+  await removeAbandonedGroups(home);
+  expect(readdirSync(root)).toHaveLength(2);
+  expect(existsSync(groupIn(root))).toBe(true);
 });

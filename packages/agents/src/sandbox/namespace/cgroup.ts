@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SandboxLimits } from "@tracemill/core/ports/sandbox.ts";
+import { isAlive, ownIdentity } from "./process-identity.ts";
 import { toolEnv } from "./tools.ts";
 
 /**
@@ -136,7 +137,7 @@ function readWords(path: string): string[] {
 }
 
 function canMakeAndJoin(home: CgroupHome): boolean {
-  const name = `tracemill-probe-${process.pid}`;
+  const name = `${prefix}probe-${process.pid}`;
   try {
     const folders = makeGroup(home, name, { memoryBytes: 64 * 1024 * 1024, pids: 16 });
     const join = 'for group; do echo 0 > "$group/cgroup.procs" || exit 1; done';
@@ -150,17 +151,26 @@ function canMakeAndJoin(home: CgroupHome): boolean {
   }
 }
 
-/** Makes the groups of a sandbox with its limits. */
+/** Makes the groups of a sandbox with its limits. Their name tells whose they are. */
 export function createCgroup(home: CgroupHome, id: string, limits: SandboxLimits): Cgroup {
-  const folders = makeGroup(home, groupName(id), limits);
+  const name = `${prefix}${ownIdentity().replace(" ", ".")}-${id}`;
+  const folders = makeGroup(home, name, limits);
   return {
     join: folders.map((folder) => `${folder}/cgroup.procs`),
-    remove: () => removeCgroup(home, id),
+    remove: () => removeGroup(home, name),
   };
 }
 
-function groupName(id: string): string {
-  return `tracemill-${id}`;
+const prefix = "tracemill-";
+
+/** Removes the groups of processes that are gone. */
+export async function removeAbandonedGroups(home: CgroupHome): Promise<void> {
+  for (const { path } of home.folders) {
+    for (const name of readdirSync(path)) {
+      const owner = name.startsWith(prefix) ? /^(\d+)\.(\d+)-/.exec(name.slice(prefix.length)) : null;
+      if (owner !== null && !isAlive(`${owner[1]} ${owner[2]}`)) await removeGroup(home, name);
+    }
+  }
 }
 
 function makeGroup(home: CgroupHome, name: string, limits: SandboxLimits): string[] {
@@ -201,10 +211,10 @@ function hasSwapAccounting(): boolean {
   return !/^Swap(Total):\s+0 kB$/m.test(readFileSync("/proc/meminfo", "utf8"));
 }
 
-/** Removes a sandbox's groups. The kernel frees them a moment after their last process. */
-export async function removeCgroup(home: CgroupHome, id: string): Promise<void> {
+/** The kernel frees a group a moment after its last process. */
+async function removeGroup(home: CgroupHome, name: string): Promise<void> {
   for (let waitMs = 1; waitMs < 500; waitMs *= 2) {
-    if (removeFolders(home, groupName(id))) return;
+    if (removeFolders(home, name)) return;
     await sleep(waitMs);
   }
 }

@@ -17,7 +17,7 @@ export async function checkNamespaces(create: SandboxProvider["create"]): Promis
         name: "Linux",
         status: "missing",
         detail: `this is ${process.platform}`,
-        remedy: "use Docker: `sandbox: docker`",
+        remedy: "run Tracemill on Linux; a virtual machine will do (Lima on macOS, WSL 2 on Windows)",
       },
     ];
   }
@@ -35,7 +35,7 @@ function kernel(): DoctorCheck {
   const [major = 0, minor = 0] = release().split(".").map(Number);
   const detail = `Linux ${release()}`;
   if (major > 5 || (major === 5 && minor >= 11)) return { name: "kernel", status: "ok", detail };
-  const remedy = "overlays without root need Linux 5.11 or later; update the kernel, or use Docker";
+  const remedy = "overlays without root need Linux 5.11 or later; update the kernel";
   return { name: "kernel", status: "missing", detail, remedy };
 }
 
@@ -80,7 +80,7 @@ function userNamespaces(): DoctorCheck {
   if (off === undefined) return { name, status: "ok", detail: "switched on" };
   const detail = `${off.path.replaceAll("/", ".")} = ${off.off}`;
   const onlyUsers = off.path.startsWith("kernel/") && process.geteuid?.() === 0;
-  const remedy = `as root: ${off.on}; or use Docker`;
+  const remedy = `as root: ${off.on}`;
   return { name, status: onlyUsers ? "warning" : "missing", detail, remedy };
 }
 
@@ -126,13 +126,14 @@ async function aSandbox(create: SandboxProvider["create"]): Promise<DoctorCheck>
         "-c",
         "echo ok > /app/file && cat /app/file",
       ]);
-      if (exitCode !== 0) return { name, status: "missing", detail: stderr.trim(), remedy: "use Docker" };
+      if (exitCode !== 0)
+        return { name, status: "missing", detail: stderr.trim(), remedy: "see the checks above" };
       return { name, status: "ok", detail: sandbox.description.isolation.join(" ") };
     } finally {
       await sandbox.close();
     }
   } catch (error) {
-    const remedy = "see the checks above; or use Docker: `sandbox: docker`";
+    const remedy = "see the checks above";
     return { name, status: "missing", detail: messageOf(error), remedy };
   }
 }

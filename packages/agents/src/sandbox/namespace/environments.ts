@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { TracemillError } from "@tracemill/core/errors.ts";
+import { isTracemillError, TracemillError } from "@tracemill/core/errors.ts";
 import type { SandboxEnvironment, SandboxFile, SandboxSpec } from "@tracemill/core/ports/sandbox.ts";
 import { type ContextFile, contextFiles, matchSource } from "../dockerfile/context.ts";
 import { type BuildPlan, type BuildStep, defaultEnv, planBuild } from "../dockerfile/plan.ts";
@@ -60,7 +60,7 @@ export class Environments {
     const deadline = Date.now() + environment.buildTimeoutSec * 1_000;
     for (const chunk of chunksOf(steps)) {
       const copies = chunk.map((step) => (step.kind === "copy" ? resolveCopy(step, files) : []));
-      hash = sha256([hash, chunk, copies.map((copy) => copy.map(fingerprint))]);
+      hash = sha256([hash, chunk.map(meaning), copies.map((copy) => copy.map(fingerprint))]);
       if (isNoWork(chunk)) continue;
       layers.unshift(await this.#layer(hash, layers, { spec, chunk, copies, deadline }));
     }
@@ -69,12 +69,31 @@ export class Environments {
     return { layers, hash, workdir, env, base: `host (${this.#deps.base.system})${from}` };
   }
 
-  #layer(hash: string, below: readonly string[], job: BuildJob): Promise<string> {
+  /** Two trials that want the same layer wait for one build of it. */
+  async #layer(hash: string, below: readonly string[], job: BuildJob): Promise<string> {
     const dir = join(this.#deps.cacheDir, "layers", hash.slice(0, 24));
-    if (existsSync(dir)) return Promise.resolve(dir);
-    const running = this.#building.get(dir) ?? this.#build(dir, [...below], job);
+    for (;;) {
+      if (existsSync(dir)) return dir;
+      const other = this.#building.get(dir);
+      if (other === undefined) return this.#buildAlone(dir, below, job);
+      try {
+        return await other;
+      } catch (error) {
+        // Whoever built it was stopped; that is no reason for us to stop.
+        if (isTracemillError(error) && error.code !== "cancelled") throw error;
+        job.spec.signal?.throwIfAborted();
+      }
+    }
+  }
+
+  async #buildAlone(dir: string, below: readonly string[], job: BuildJob): Promise<string> {
+    const running = this.#build(dir, [...below], job);
     this.#building.set(dir, running);
-    return running.finally(() => this.#building.delete(dir));
+    try {
+      return await running;
+    } finally {
+      this.#building.delete(dir);
+    }
   }
 
   async #build(dir: string, below: readonly string[], job: BuildJob): Promise<string> {
@@ -121,7 +140,7 @@ function planOf({
   if (image === undefined) return { steps: [], workdir: "/app", env: { ...defaultEnv } };
   throw new TracemillError(
     "unsupported",
-    `[environment] docker_image = "${image}": a sandbox of namespaces cannot run images; choose \`sandbox: docker\``,
+    `[environment] docker_image = "${image}": a sandbox of namespaces cannot run images; give the task an environment/Dockerfile`,
   );
 }
 
@@ -145,6 +164,13 @@ function resolveCopy(step: CopyStep, files: readonly ContextFile[]): CopiedFile[
     const { single, files: matched } = matchSource(source, files, `Dockerfile, line ${step.line}`);
     return matched.map(({ below, file }) => ({ below, single, file, mode: step.mode ?? file.mode & 0o777 }));
   });
+}
+
+/** What a step does, wherever it stands in the file. */
+function meaning(step: BuildStep): unknown {
+  if (step.kind !== "run") return { ...step, line: 0 };
+  const { command, cwd, env } = step;
+  return { command, cwd, env };
 }
 
 function fingerprint({ below, single, file, mode }: CopiedFile): unknown[] {

@@ -9,8 +9,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { type CgroupHome, removeCgroup } from "./cgroup.ts";
 import { isCode } from "./open-folder.ts";
+import { isAlive, ownIdentity } from "./process-identity.ts";
 
 const ownerFile = "owner";
 /** A folder without an owner is one whose maker died in its first moments, or has not written it yet. */
@@ -19,17 +19,15 @@ const ownerlessMs = 600_000;
 /** Makes a sandbox's folder, for nobody but us: what is in it may have set-user-ID bits. */
 export function makeOwned(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  writeFileSync(join(folder, ownerFile), processIdentity(process.pid) ?? "");
+  writeFileSync(join(folder, ownerFile), ownIdentity());
 }
 
 /** Removes what sandboxes of dead processes have left behind in `dir`. */
-export async function removeAbandoned(dir: string, cgroups: CgroupHome | undefined): Promise<void> {
+export function removeAbandoned(dir: string): void {
   if (!existsSync(dir)) return;
   for (const id of readdirSync(dir)) {
     const folder = join(dir, id);
-    if (isOwned(folder)) continue;
-    if (cgroups !== undefined) await removeCgroup(cgroups, id);
-    removeFolder(folder);
+    if (!isOwned(folder)) removeFolder(folder);
   }
 }
 
@@ -41,17 +39,7 @@ function isOwned(folder: string): boolean {
     const stats = statSync(folder, { throwIfNoEntry: false });
     return stats === undefined || Date.now() - stats.mtimeMs < ownerlessMs;
   }
-  return owner !== "" && processIdentity(Number.parseInt(owner, 10)) === owner;
-}
-
-/** Process id and start time (ticks since boot): a reused id has another start. `undefined` when it is gone. */
-function processIdentity(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return `${pid} ${stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]}`;
-  } catch {
-    return undefined;
-  }
+  return isAlive(owner);
 }
 
 /** Removes a folder of a sandbox that has ended. Folders that its owner may not enter (overlay makes such) too. */

@@ -76,6 +76,8 @@ function spawnInit({ launcher, tree, table, inherited }: LaunchOptions): ChildPr
     cwd: "/",
     env: toolEnv,
     stdio: ["pipe", "pipe", "pipe", ...shut(inherited)],
+    // Ctrl-C in a terminal is for us alone.
+    detached: true,
   });
 }
 
@@ -219,10 +221,18 @@ function killPid(pid: number): void {
 
 function unavailable(launcher: Launcher, error: unknown, said: string): TracemillError {
   const detail = said.trim().split("\n").slice(0, 3).join("; ") || messageOf(error);
-  const tool = isInstalled("unshare") ? "" : " (util-linux's unshare is missing)";
+  const advice = adviceOn(detail);
   return new TracemillError(
     "sandbox-unavailable",
-    `a sandbox of Linux namespaces cannot start here by ${launcher}${tool}: ${detail}. Run \`tracemill doctor\` to see what is missing, or choose \`sandbox: docker\``,
+    `a sandbox of Linux namespaces cannot start here by ${launcher}: ${detail}. ${advice}`,
     { cause: error },
   );
+}
+
+function adviceOn(detail: string): string {
+  if (!isInstalled("unshare") || !isInstalled("setpriv")) return "Install the package util-linux";
+  if (/overlay|wrong fs type/.test(detail)) {
+    return "Sandboxes need Linux 5.11 or later, and a home on a file system such as ext4, xfs, btrfs or tmpfs that is no overlay itself";
+  }
+  return "Run `tracemill doctor` to see what is missing";
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -8,15 +9,16 @@ import type {
   SandboxProvider,
   SandboxSpec,
 } from "@tracemill/core/ports/sandbox.ts";
-import { type CgroupHome, findCgroups } from "./cgroup.ts";
+import { type CgroupHome, findCgroups, removeAbandonedGroups } from "./cgroup.ts";
 import { checkNamespaces } from "./doctor.ts";
 import { type Environment, Environments } from "./environments.ts";
 import { type HostBase, hostBase } from "./host-base.ts";
 import { removeAbandoned } from "./janitor.ts";
 import type { Launcher } from "./launch.ts";
+import { networkLayer } from "./network-layer.ts";
 import { PipePool } from "./pipes.ts";
 import { type NamespaceSandbox, openSandbox } from "./sandbox.ts";
-import { isInstalled } from "./tools.ts";
+import { isInstalled, toolEnv } from "./tools.ts";
 
 export interface NamespaceOptions {
   /** Where running sandboxes keep their changes. */
@@ -52,6 +54,7 @@ export function namespaceSandboxes(options: NamespaceOptions): SandboxProvider {
 interface Machine {
   launcher: Launcher;
   dir: string;
+  cacheDir: string;
   base: HostBase;
   cgroups: CgroupHome | undefined;
   pipes: PipePool;
@@ -62,7 +65,7 @@ async function openMachine(options: NamespaceOptions): Promise<Machine> {
   if (process.platform !== "linux") {
     throw new TracemillError(
       "sandbox-unavailable",
-      `sandboxes of namespaces need Linux, and this is ${process.platform}; choose \`sandbox: docker\``,
+      `sandboxes of namespaces need Linux, and this is ${process.platform}; \`tracemill doctor\` says what to do`,
     );
   }
   const dir = resolve(options.dir);
@@ -70,11 +73,12 @@ async function openMachine(options: NamespaceOptions): Promise<Machine> {
   const building = join(cacheDir, "building");
   for (const folder of [dir, cacheDir, building]) mkdirSync(folder, { recursive: true, mode: 0o700 });
   const cgroups = findCgroups();
-  for (const folder of [dir, building]) await removeAbandoned(folder, cgroups);
+  if (cgroups !== undefined) await removeAbandonedGroups(cgroups);
+  for (const folder of [dir, building]) removeAbandoned(folder);
   const base = hostBase(cacheDir);
   const launcher = chooseLauncher(options.launcher ?? "auto");
   const log = options.log ?? (() => undefined);
-  const machine = { launcher, dir, base, cgroups, pipes: new PipePool(dir) };
+  const machine = { launcher, dir, cacheDir, base, cgroups, pipes: new PipePool(dir) };
   const open = (layers: readonly string[], spec: Pick<SandboxSpec, "network" | "limits" | "signal">) =>
     openWith({ ...machine, dir: building }, spec, {
       layers: [...layers],
@@ -89,7 +93,7 @@ async function openMachine(options: NamespaceOptions): Promise<Machine> {
 /** @throws TracemillError `sandbox-unavailable` when the one asked for is not installed. */
 export function chooseLauncher(asked: "auto" | Launcher): Launcher {
   const hasBwrap = isInstalled("bwrap");
-  if (asked === "auto") return hasBwrap ? "bwrap" : "unshare";
+  if (asked === "auto") return hasBwrap && bwrapWorks() ? "bwrap" : "unshare";
   if (asked === "bwrap" && !hasBwrap) {
     throw new TracemillError(
       "sandbox-unavailable",
@@ -99,8 +103,15 @@ export function chooseLauncher(asked: "auto" | Launcher): Launcher {
   return asked;
 }
 
+/** An old bubblewrap, or one that the system keeps from its work, is no reason to do without sandboxes. */
+function bwrapWorks(): boolean {
+  const shape = ["--bind", "/", "/", "--proc", "/proc", "--dev", "/dev"];
+  const options = ["--unshare-pid", "--as-pid-1", "--die-with-parent", "--cap-drop", "ALL"];
+  return spawnSync("bwrap", [...shape, ...options, "--", "/bin/true"], { env: toolEnv }).status === 0;
+}
+
 function openWith(
-  { launcher, dir, base, cgroups, pipes }: Omit<Machine, "environments">,
+  { launcher, dir, cacheDir, base, cgroups, pipes }: Omit<Machine, "environments">,
   { network, limits, signal }: Pick<SandboxSpec, "network" | "limits" | "signal">,
   { layers, hash, workdir, env, base: described }: Environment,
 ): Promise<NamespaceSandbox> {
@@ -116,7 +127,7 @@ function openWith(
     dir,
     launcher,
     base,
-    layers,
+    layers: network === "host" ? [networkLayer(cacheDir), ...layers] : layers,
     network,
     limits: { fileBytes: defaultFileBytes, ...limits },
     cgroups,

@@ -15,6 +15,7 @@ import { type Cgroup, type CgroupHome, createCgroup } from "./cgroup.ts";
 import { type ChangedTree, changesOf } from "./changes.ts";
 import { type Entry, runIn, startIn } from "./exec.ts";
 import { applyIn, readFileIn, removeIn, writeFileIn } from "./files.ts";
+import { assertFreeSpace } from "./free-space.ts";
 import type { BaseMount, HostBase } from "./host-base.ts";
 import { inheritedDescriptors } from "./inherited.ts";
 import { makeOwned, removeFolder } from "./janitor.ts";
@@ -46,6 +47,7 @@ export interface OpenOptions {
 export async function openSandbox(options: OpenOptions): Promise<NamespaceSandbox> {
   const { id, dir, base, layers, network, cgroups, limits, signal } = options;
   signal?.throwIfAborted();
+  assertFreeSpace(dir);
   const folder = join(dir, id);
   makeOwned(folder);
   let cgroup: Cgroup | undefined;

@@ -56,7 +56,7 @@ exec sleep infinity
  */
 export const enter = `
 ulimit -c 0
-ulimit -f "$1"
+ulimit -f "$1" 2>/dev/null || :
 shift
 while [ "$1" != -- ]; do echo 0 > "$1"; shift; done
 shift
