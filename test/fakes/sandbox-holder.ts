@@ -14,13 +14,22 @@ const provider = namespaceSandboxes({
   cacheDir: join(dir, "cache"),
   launcher: launcher === "bwrap" ? "bwrap" : "unshare",
 });
-const dockerfile = "FROM base\nRUN echo built > /etc/built && mkdir /usr/local/built && ln -s /etc/built /usr/bin/built\n";
+const dockerfile =
+  "FROM base\nRUN echo built > /etc/built && mkdir /usr/local/built && ln -s /etc/built /usr/bin/built\n";
 const sandbox = await provider.create(specOf({ environment: { dockerfile }, limits: { pids: 60 } }));
-await sandbox.writeFiles([{ path: "/app/run.sh", content: "#!/bin/sh\ncat /usr/bin/built; id -u\n", mode: 0o755 }]);
+await sandbox.writeFiles([
+  { path: "/app/run.sh", content: "#!/bin/sh\ncat /usr/bin/built; id -u\n", mode: 0o755 },
+]);
 const ran = await sandbox.exec(["/app/run.sh"]);
-const files = await sandbox.exec(["/bin/sh", "-c", "readlink /proc/self/fd/*; echo x > /usr/local/built/x; chmod 000 /usr/local/built/x"]);
+const files = await sandbox.exec([
+  "/bin/sh",
+  "-c",
+  "readlink /proc/self/fd/*; echo x > /usr/local/built/x; chmod 000 /usr/local/built/x",
+]);
 const changes = (await gather(readLayer(sandbox.diff()))).map(({ type, path }) => `${type} ${path}`);
-const bomb = await sandbox.exec(["/bin/sh", "-c", "for i in $(seq 100); do sleep 2 & done; wait"], { timeoutMs: 1_500 });
+const bomb = await sandbox.exec(["/bin/sh", "-c", "for i in $(seq 100); do sleep 2 & done; wait"], {
+  timeoutMs: 1_500,
+});
 await sandbox.start(["sleep", "86421"]);
 process.stdout.write(
   `${JSON.stringify({ stdout: ran.stdout, changes, files: files.stdout, bomb: bomb.stderr, ...sandbox.description })}\n`,
