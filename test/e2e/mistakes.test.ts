@@ -1,8 +1,10 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
-import { repository, tracemill, userMachine } from "./tracemill.ts";
+import { repository, startTracemill, tracemill, userMachine } from "./tracemill.ts";
 
 const sortWords = join(repository, "examples/tasks/sort-words");
 
@@ -15,6 +17,9 @@ test.each([
   [["rnu"], "run"],
   [["ingest"], "TRACEMILL_PROD_BASE_URL"],
   [["task", "check", "nowhere"], "nowhere"],
+  [["runs", "--limit", "x"], "whole number"],
+  [["demo", "--rollouts", "."], "no *.jsonl file in it"],
+  [["run", "."], "is a folder; name a spec file"],
 ])("`tracemill %j` says what is wrong, without a stack", async (args, message) => {
   await using machine = await userMachine();
   const result = await tracemill(machine, ...args);
@@ -45,6 +50,54 @@ test("a task with CRLF scripts, or without tests, is named with the remedy", asy
   expect(code).toBe(2);
   expect(stderr).toContain("tests/test.sh");
   expect(stderr).toMatch(/CRLF|line ends/i);
+});
+
+test.each([
+  ["agents: [{ name: orakle }]", `tasks: [${sortWords}]`, "did you mean `oracle`?"],
+  ["agents: [{ name: oracle }]", "tasks: [./nowhere]", "nowhere"],
+  ["agents: [{ name: oracle }]", "tasks: [.]", "no task at or below it"],
+  ["agents: [{ name: oracle }]", "tasks: ['snapshot:prod']", "tracemill ingest --source prod"],
+  ["agents: [{ name: oracle }]", "source: { kind: prod }", "TRACEMILL_PROD_BASE_URL"],
+])("a spec with %s and %s is refused before there is a run of it", async (agents, tasks, message) => {
+  await using machine = await userMachine();
+  const spec = join(machine.dir, "spec.yaml");
+  await writeFile(spec, `name: slip\n${agents}\n${tasks}\n`);
+  expect(await tracemill(machine, "run", spec)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(message),
+  });
+  expect((await tracemill(machine, "runs")).stdout).toContain("no runs yet");
+});
+
+test("a spec that is no YAML is named with the line, and one without keys says what it wants", async () => {
+  await using machine = await userMachine();
+  const spec = join(machine.dir, "spec.yaml");
+  await writeFile(spec, "name: x\ntasks: [a\nagents: 1\n");
+  expect((await tracemill(machine, "run", spec)).stderr).toMatch(/spec\.yaml: .* at line \d/);
+  await writeFile(spec, "");
+  expect((await tracemill(machine, "run", spec)).stderr).toContain("holds no spec");
+});
+
+test("a home that is a file is named with the variable that moves it; an empty variable is none", async () => {
+  await using machine = await userMachine({ TRACEMILL_HOME: "" });
+  expect(await tracemill(machine, "runs")).toMatchObject({ code: 0 });
+  const file = join(machine.dir, "file");
+  await writeFile(file, "");
+  const result = await tracemill({ ...machine, env: { ...machine.env, TRACEMILL_HOME: file } }, "runs");
+  expect(result).toMatchObject({ code: 2, stderr: expect.stringContaining("set TRACEMILL_HOME") });
+  expect(result.stderr).toContain(file);
+});
+
+test("a reader that goes away (`| head`) gets no stack", async () => {
+  await using machine = await userMachine();
+  const { child, finished } = startTracemill(machine, ["schema", "trajectory"]);
+  child.stdout?.destroy();
+  expect(await finished).toMatchObject({ code: 0, stderr: "" });
+});
+
+test.skipIf(!existsSync(join(repository, ".git")))("a clone has every file of the examples", () => {
+  const ignored = ["ls-files", "--others", "--ignored", "--exclude-standard", "examples"];
+  expect(execFileSync("git", ignored, { cwd: repository, encoding: "utf8" })).toBe("");
 });
 
 test("an unknown key in a spec gets a suggestion, and nothing is run", async () => {

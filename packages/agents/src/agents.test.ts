@@ -1,7 +1,8 @@
 import { parseTrajectory, type Trajectory } from "@tracemill/core/atif/trajectory.ts";
+import { TracemillError } from "@tracemill/core/errors.ts";
 import { readHarborTask } from "@tracemill/core/harbor/task.ts";
 import type { AgentContext } from "@tracemill/core/ports/agent.ts";
-import type { Exchange } from "@tracemill/core/ports/model-client.ts";
+import type { Exchange, ModelAnswer } from "@tracemill/core/ports/model-client.ts";
 import type { ExecOptions } from "@tracemill/core/ports/sandbox.ts";
 import type { ReferenceSolution, TaskRef } from "@tracemill/core/run/trial.ts";
 import { describe, expect, test } from "vitest";
@@ -12,6 +13,8 @@ import { oracle } from "./oracle.ts";
 import { recorded } from "./recorded.ts";
 import { agentRegistry } from "./registry.ts";
 import { replay } from "./replay/agent.ts";
+import { runToolLoop } from "./tool-loop.ts";
+import { TrajectoryBuilder } from "./trajectory-builder.ts";
 
 const environment = { files: [], env: {}, buildTimeoutSec: 60 };
 
@@ -177,6 +180,34 @@ describe("a replay", () => {
     const { context } = await contextWith(answers, { reference: recording, budget: { spend } });
     await expect(replay.run(context)).rejects.toThrow("over");
   });
+});
+
+test("a model's call that is cut off by the clock leaves the turns before it", async () => {
+  const stopping = new AbortController();
+  const { context } = await contextWith(() => "", { signal: stopping.signal });
+  const trajectory = new TrajectoryBuilder({ name: "live", version: "1" }, context.clock);
+  trajectory.add({ source: "user", message: "Go" });
+  let asked = 0;
+  const complete = async (): Promise<ModelAnswer> => {
+    asked += 1;
+    if (asked === 1) return { text: "first", toolCalls: [], finish: "more" };
+    stopping.abort();
+    throw new TracemillError("cancelled", "the request was aborted");
+  };
+  const end = await runToolLoop(
+    {
+      model: { model: "m", complete },
+      replayed: false,
+      tools: [],
+      callTool: async () => ({ output: "", available: true }),
+      trajectory,
+      messages: [],
+      nextUserMessages: () => [],
+    },
+    context,
+  );
+  expect(end).toEqual({ kind: "completed" });
+  expect(trajectory.steps.map(({ message }) => message)).toEqual(["Go", "first"]);
 });
 
 describe("which trials an agent makes", () => {

@@ -79,7 +79,8 @@ async function ask(conversation: Conversation, context: LoopContext): Promise<Mo
   const { model, tools, messages, trajectory } = conversation;
   const startedAt = new Date(context.clock.now()).toISOString();
   const request = { messages: [...messages], tools };
-  const answer = await model.complete({ ...request, signal: context.signal });
+  const answer = await unlessStopped(model.complete({ ...request, signal: context.signal }), context.signal);
+  if (answer === undefined) return undefined;
   const endedAt = new Date(context.clock.now()).toISOString();
   context.record({
     startedAt,
@@ -97,6 +98,16 @@ async function ask(conversation: Conversation, context: LoopContext): Promise<Mo
     messages.push({ role: "tool", content: output, tool_call_id: call.id });
   if (answer.usage !== undefined) context.budget.spend(answer.usage);
   return context.signal.aborted ? undefined : answer;
+}
+
+/** What `work` gives; `undefined` when it fails because it was stopped: the turns so far still count. */
+async function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  }
 }
 
 async function callTools(

@@ -3,7 +3,7 @@ import { z } from "zod";
 
 /** Everything that the environment may say. Read here and nowhere else. */
 const Environment = z.object({
-  TRACEMILL_HOME: z.string().min(1).optional(),
+  TRACEMILL_HOME: z.string().optional(),
   TRACEMILL_PROD_BASE_URL: z.string().optional(),
   TRACEMILL_PROD_API_TOKEN: z.string().optional(),
   AUTOPPIA_PROD_BASE_URL: z.string().optional(),
@@ -26,7 +26,7 @@ export interface Config {
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const parsed = Environment.parse(env);
   return {
-    home: resolve(parsed.TRACEMILL_HOME ?? ".tracemill"),
+    home: resolve(parsed.TRACEMILL_HOME || ".tracemill"),
     prodBaseUrl: parsed.TRACEMILL_PROD_BASE_URL || parsed.AUTOPPIA_PROD_BASE_URL || undefined,
     prodToken: parsed.TRACEMILL_PROD_API_TOKEN || parsed.AUTOPPIA_PROD_API_TOKEN || undefined,
     color: parsed.NO_COLOR === undefined,

@@ -1,6 +1,8 @@
+import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { agentRegistry } from "@tracemill/agents/registry.ts";
 import { namespaceSandboxes } from "@tracemill/agents/sandbox/namespace/provider.ts";
+import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
 import type { PipelineDeps, PipelineEvent } from "@tracemill/core/pipeline/deps.ts";
 import type { SandboxProvider } from "@tracemill/core/ports/sandbox.ts";
 import type { RunSpec } from "@tracemill/core/run/spec.ts";
@@ -15,8 +17,12 @@ import { taskFoldersUnder } from "@tracemill/local/task-folder.ts";
 import pLimit from "p-limit";
 import type { CliContext, Home } from "./context.ts";
 
-/** Opens the stores below the home directory, making it when it is missing. */
+/**
+ * Opens the stores below the home directory, making it when it is missing.
+ * @throws TracemillError `invalid-input` when it cannot be made or written, and what the stores throw.
+ */
 export async function openHome(dir: string): Promise<Home> {
+  await requireWritable(dir);
   const scratchDir = join(dir, "tmp");
   const objects = openObjectStore(join(dir, "objects"));
   const records = openRecordStore(join(dir, "records.sqlite"));
@@ -28,6 +34,24 @@ export async function openHome(dir: string): Promise<Home> {
     parquet: duckdbParquet(scratchDir),
     close: async () => records.close(),
   };
+}
+
+/** @throws TracemillError `invalid-input` in words that name the folder and the variable. */
+export async function requireWritable(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { recursive: true });
+    await access(dir, constants.W_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const words =
+      code === "EEXIST" || code === "ENOTDIR"
+        ? "is no folder, or lies below a file"
+        : code === "EACCES" || code === "EPERM" || code === "EROFS"
+          ? "cannot be written by this user"
+          : messageOf(error);
+    const remedy = "set TRACEMILL_HOME to a folder that you may write";
+    throw new TracemillError("invalid-input", `${dir}: ${words}; ${remedy}`, { cause: error });
+  }
 }
 
 /** The sandboxes of this machine. */

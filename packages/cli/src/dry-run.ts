@@ -16,12 +16,8 @@ export async function describePlan(spec: RunSpec, home: Home, context: CliContex
   const trialsByAgent = new Map<string, number>();
   const plan = await resolvePlan(
     { runId: "dry-run", spec, agents: agentRegistry(), tasks: tasksHere(spec, home, context) },
-    {
-      shard: async ({ trials }) => {
-        for (const { agent } of trials)
-          trialsByAgent.set(agent.name, (trialsByAgent.get(agent.name) ?? 0) + 1);
-      },
-      excluded: () => {},
+    async ({ trials }) => {
+      for (const { agent } of trials) trialsByAgent.set(agent.name, (trialsByAgent.get(agent.name) ?? 0) + 1);
     },
   );
   out.event({ type: "plan", ...plan, spec });

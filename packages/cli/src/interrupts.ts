@@ -1,5 +1,11 @@
 import type { Output } from "./output.ts";
 
+/**
+ * One Ctrl-C may arrive several times within milliseconds: from the terminal, from npm, and from the process that
+ * picks the Node version.
+ */
+const sameKeyPressMs = 300;
+
 export interface Interrupts extends Disposable {
   draining: AbortSignal;
   signal: AbortSignal;
@@ -15,6 +21,7 @@ export function watchInterrupts(out: Output): Interrupts {
   const stopNow = (): void => {
     draining.abort();
     if (now.signal.aborted) process.exit(130);
+    out.note("stopping at once");
     now.abort();
   };
   const onInterrupt = (): void => {
@@ -22,17 +29,29 @@ export function watchInterrupts(out: Output): Interrupts {
       stopNow();
       return;
     }
-    out.note("\nfinishing what is in flight; Ctrl-C again stops at once");
+    const afterEcho = out.isTty && out.live === undefined ? "\n" : "";
+    out.note(`${afterEcho}finishing what is in flight; Ctrl-C again stops at once`);
     draining.abort();
   };
-  process.on("SIGINT", onInterrupt);
-  process.on("SIGTERM", stopNow);
+  const handlers = { SIGINT: oncePerPress(onInterrupt), SIGTERM: oncePerPress(stopNow) };
+  for (const [name, handler] of Object.entries(handlers)) process.on(name, handler);
   return {
     draining: draining.signal,
     signal: now.signal,
     [Symbol.dispose]: () => {
-      process.off("SIGINT", onInterrupt);
-      process.off("SIGTERM", stopNow);
+      for (const [name, handler] of Object.entries(handlers)) process.off(name, handler);
     },
+  };
+}
+
+function oncePerPress(handler: () => void): () => void {
+  let ready = true;
+  // By way of setImmediate, so that a repeat that waited while this process was busy still counts as one.
+  const rearm = (): void => void setImmediate(() => (ready = true));
+  return () => {
+    if (!ready) return;
+    ready = false;
+    setTimeout(rearm, sameKeyPressMs).unref();
+    handler();
   };
 }

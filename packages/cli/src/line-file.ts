@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
 
@@ -22,6 +22,8 @@ export async function openLineFile(path: string): Promise<LineFile> {
 async function temporaryFile(path: string): Promise<LineFile> {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   const handle = await orFail(path, async () => {
+    if ((await stat(path).catch(() => undefined))?.isDirectory())
+      throw new Error("it is a folder; name a file");
     await mkdir(dirname(path), { recursive: true });
     return open(temporary, "w");
   });

@@ -4,12 +4,19 @@ export interface Output {
   json: boolean;
   /** Whether a person is watching stderr. */
   readonly isTty: boolean;
+  /** A line that is drawn again and again at the end of stderr; put aside while another line is written. */
+  live: Live | undefined;
   /** A line of the result, for people; silent under `--json`. */
   text(line?: string): void;
   /** A value of the result, for machines: one JSON line; silent without `--json`. */
   event(value: unknown): void;
   /** A remark beside the result (progress, hints), on stderr. */
   note(line: string): void;
+}
+
+export interface Live {
+  hide(): void;
+  show(): void;
 }
 
 export interface Streams {
@@ -21,14 +28,30 @@ export function createOutput(streams: Streams): Output {
   return {
     json: false,
     isTty: streams.stderr.isTTY === true,
+    live: undefined,
     text(line = "") {
-      if (!this.json) streams.stdout.write(`${line}\n`);
+      if (!this.json) writeLine(streams.stdout, line, this.live);
     },
     event(value) {
-      if (this.json) streams.stdout.write(`${JSON.stringify(value)}\n`);
+      if (this.json) writeLine(streams.stdout, JSON.stringify(value), this.live);
     },
     note(line) {
-      streams.stderr.write(`${line}\n`);
+      writeLine(streams.stderr, line, this.live);
     },
   };
+}
+
+function writeLine(stream: { write(text: string): unknown }, line: string, live: Live | undefined): void {
+  live?.hide();
+  stream.write(`${line}\n`);
+  live?.show();
+}
+
+/** A reader that has gone (`| head`) ends neither a run nor a listing with a stack: the rest is not written. */
+export function tolerateClosedPipes(streams: readonly NodeJS.WriteStream[]): void {
+  for (const stream of streams) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
 }

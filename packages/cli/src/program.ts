@@ -15,10 +15,11 @@ import type { CliContext } from "./context.ts";
 import { openHome } from "./deps.ts";
 import { reportError } from "./exit.ts";
 import { watchInterrupts } from "./interrupts.ts";
-import { createOutput, type Output } from "./output.ts";
+import { createOutput, type Output, tolerateClosedPipes } from "./output.ts";
 
 /** Runs one command line. @returns the exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {
+  tolerateClosedPipes([process.stdout, process.stderr]);
   const out = createOutput(process);
   using interrupts = watchInterrupts(out);
   const config = readConfig();

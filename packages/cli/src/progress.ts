@@ -1,9 +1,9 @@
 import type { PipelineEvent } from "@tracemill/core/pipeline/deps.ts";
 import type { StageName } from "@tracemill/core/pipeline/stages.ts";
 import type { Clock } from "@tracemill/core/ports/clock.ts";
-import { formatDuration } from "@tracemill/core/run/duration.ts";
 import { SingleBar } from "cli-progress";
 import type { Output } from "./output.ts";
+import { Counts } from "./progress-counts.ts";
 
 /** Least time between two plain progress lines. */
 const plainEveryMs = 2_000;
@@ -21,92 +21,73 @@ export function showProgress(out: Output, clock: Clock): Progress {
   return out.isTty ? barProgress(out, counts) : plainProgress(out, counts, clock);
 }
 
-/** Counts of a run so far, as progress shows them. */
-class Counts {
-  total = 0;
-  found = 0;
-  ended = 0;
-  costUsd = 0;
-  readonly outcomes = new Map<string, number>();
-  readonly #clock: Clock;
-  #firstAt: number | undefined;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  add(event: PipelineEvent): void {
-    if (event.type === "planned") this.total = event.trials;
-    if (event.type === "trial-found-ended") this.found += 1;
-    if (event.type === "attempt-started") this.#firstAt ??= this.#clock.now();
-    if (event.type !== "attempt-ended") return;
-    this.costUsd += event.costUsd;
-    this.outcomes.set(event.outcome.kind, (this.outcomes.get(event.outcome.kind) ?? 0) + 1);
-    if (event.final) this.ended += 1;
-  }
-
-  get done(): number {
-    return this.found + this.ended;
-  }
-
-  line(): string {
-    const parts = [[...this.outcomes].map(([kind, n]) => `${n} ${kind}`).join(", ") || "none ended yet"];
-    if (this.found > 0) parts.push(`${this.found} done before`);
-    const elapsed = this.#clock.now() - (this.#firstAt ?? this.#clock.now());
-    if (this.ended > 0 && elapsed > 0) {
-      parts.push(`${((this.ended * 1_000) / elapsed).toFixed(1)}/s`);
-      const left = Math.max(0, this.total - this.done);
-      if (left > 0) parts.push(`${formatDuration((left * elapsed) / this.ended)} left`);
-    }
-    if (this.costUsd > 0) parts.push(`${this.costUsd.toFixed(2)} USD`);
-    return parts.join(" · ");
-  }
-}
-
 type StageEnd = Extract<PipelineEvent, { type: "stage-ended" }>;
 
 /** What a stage came to, in words; `undefined` when it had nothing to do. */
-const stageFacts: Record<StageName, (output: StageEnd["output"]) => string | undefined> = {
+const stageFacts: Record<StageName, (output: StageEnd["output"], counts: Counts) => string | undefined> = {
   ingest: ({ rows, snapshotId }) =>
     rows === undefined ? undefined : `${rows} rows in snapshot ${snapshotId}`,
   prepare: ({ tasks, repeated }) =>
     `${tasks} tasks${repeated === 0 ? "" : `, ${repeated} repeated ones taken once`}`,
-  plan: ({ trials, shards, excluded }) =>
-    `${trials} trials in ${shards} shards${excluded === 0 ? "" : `, ${excluded} pairs of task and agent left out`}`,
-  trace: () => "the agents' part is done",
-  evaluate: () => "everything is verified",
+  plan: ({ trials, shards, excludedBy }) =>
+    [`${trials} trials in ${shards} shards`, ...leftOut(excludedBy)].join("\n"),
+  trace: (_, { done, total }) => `${done < total ? `${done} of ${total}` : total} trials`,
+  evaluate: (_, { outcomes }) => outcomes || undefined,
   export: ({ dataset }) => (dataset === undefined ? "results written" : "results and dataset written"),
 };
 
-function sayStage(out: Output, event: StageEnd): void {
-  const facts = stageFacts[event.stage](event.output);
-  if (facts !== undefined)
-    out.note(`${event.stage.padEnd(9)} ${facts}${event.again ? " (done before)" : ""}`);
+/** Reasons are few in kind; a log gets the most frequent ones. */
+const shownReasons = 5;
+
+/** Why pairs of task and agent are not in the plan, a line each. */
+function leftOut(excludedBy: unknown): string[] {
+  const reasons = Object.entries((excludedBy ?? {}) as Record<string, number>).toSorted(
+    (a, b) => b[1] - a[1],
+  );
+  return reasons.slice(0, shownReasons).map(([reason, count]) => `left out  ${count} × ${reason}`);
+}
+
+function sayStage(out: Output, event: StageEnd, counts: Counts): void {
+  const facts = stageFacts[event.stage](event.output, counts);
+  if (facts === undefined) return;
+  const [first, ...more] = facts.split("\n");
+  const again = event.again ? " (done before)" : "";
+  out.note([`${event.stage.padEnd(9)} ${first}${again}`, ...(event.again ? [] : more)].join("\n"));
+}
+
+function sayStopping(out: Output, { reason }: Extract<PipelineEvent, { type: "stopping" }>): void {
+  out.note(`stopping: ${reason}\nfinishing what is in flight; Ctrl-C twice stops at once`);
 }
 
 function barProgress(out: Output, counts: Counts): Progress {
-  let bar: SingleBar | undefined;
+  const bar = new SingleBar({
+    format: "{bar} {line}",
+    barsize: 20,
+    hideCursor: true,
+    clearOnComplete: true,
+    gracefulExit: false,
+    stream: process.stderr,
+  });
+  const live = {
+    hide: () => bar.stop(),
+    show: () => bar.start(counts.total, counts.done, { line: counts.line() }),
+  };
   const stop = (): void => {
-    bar?.stop();
-    bar = undefined;
+    if (out.live === live) live.hide();
+    out.live = undefined;
   };
   const onEvent = (event: PipelineEvent): void => {
     counts.add(event);
+    if (event.type === "stage-started" && event.stage === "trace" && counts.total > 0) {
+      out.live = live;
+      live.show();
+    }
     if (event.type === "stage-ended") {
       if (event.stage === "trace") stop();
-      sayStage(out, event);
+      sayStage(out, event, counts);
     }
-    if (event.type === "stage-started" && event.stage === "trace" && counts.total > 0) {
-      bar = new SingleBar({
-        format: "{bar} {value}/{total} · {line}",
-        barsize: 24,
-        hideCursor: true,
-        clearOnComplete: true,
-        stream: process.stderr,
-      });
-      bar.start(counts.total, counts.done, { line: counts.line() });
-    }
-    bar?.update(counts.done, { line: counts.line() });
+    if (event.type === "stopping") sayStopping(out, event);
+    if (out.live === live) bar.update(counts.done, { line: counts.line() });
   };
   return { onEvent, stop };
 }
@@ -115,10 +96,11 @@ function plainProgress(out: Output, counts: Counts, clock: Clock): Progress {
   let saidAt = clock.now();
   const onEvent = (event: PipelineEvent): void => {
     counts.add(event);
-    if (event.type === "stage-ended") sayStage(out, event);
+    if (event.type === "stage-ended") sayStage(out, event, counts);
+    if (event.type === "stopping") sayStopping(out, event);
     if (event.type !== "attempt-ended" || clock.now() - saidAt < plainEveryMs) return;
     saidAt = clock.now();
-    out.note(`${counts.done}/${counts.total} · ${counts.line()}`);
+    out.note(counts.line());
   };
   return { onEvent, stop: () => {} };
 }

@@ -22,19 +22,43 @@ export async function readSpecFile(path: string): Promise<RunSpec> {
 async function readModule(file: string): Promise<unknown> {
   try {
     const module = (await import(pathToFileURL(file).href)) as { spec?: unknown; default?: unknown };
-    return module.spec ?? module.default;
+    const spec = module.spec ?? module.default;
+    if (spec !== undefined) return spec;
   } catch (error) {
     throw new TracemillError("invalid-spec", `${file}: cannot be loaded: ${messageOf(error)}`, {
       cause: error,
     });
   }
+  throw new TracemillError("invalid-spec", `${file}: exports no spec; write \`export const spec = { … }\``);
 }
 
 async function readYaml(file: string): Promise<unknown> {
+  const text = await readText(file);
+  let value: unknown;
   try {
-    return parse(await readFile(file, "utf8"));
+    value = parse(text);
   } catch (error) {
-    throw new TracemillError("invalid-spec", `${file}: ${messageOf(error)}`, { cause: error });
+    throw new TracemillError("invalid-spec", `${file}: ${messageOf(error).trim()}`, { cause: error });
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  throw new TracemillError(
+    "invalid-spec",
+    `${file}: holds no spec; it wants keys such as \`name\`, \`tasks\` and \`agents\` (\`tracemill run --help\` shows one)`,
+  );
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const words =
+      code === "ENOENT"
+        ? "not there; name a spec file"
+        : code === "EISDIR"
+          ? "is a folder; name a spec file (for a folder of tasks, write a spec with `tasks: [FOLDER]`)"
+          : messageOf(error);
+    throw new TracemillError("invalid-spec", `${file}: ${words}`, { cause: error });
   }
 }
 

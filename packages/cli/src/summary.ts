@@ -5,14 +5,15 @@ type Reward = RunSummary["agents"][string]["reward"];
 
 /** One screen that says what a run came to. */
 export function summaryText(summary: RunSummary): string {
-  const blocks = [
-    `${summary.tasks} tasks · ${summary.trials} trials (${summary.ended} ended) · ${summary.attempts} attempts` +
-      (summary.excluded > 0 ? ` · ${summary.excluded} pairs of task and agent left out of the plan` : ""),
-    agentsTable(summary),
-    outcomesText(summary),
-  ];
+  const blocks = [countsText(summary), agentsTable(summary), outcomesText(summary)];
   if (summary.claims.checked > 0) blocks.push(claimsText(summary.claims));
   return blocks.join("\n\n");
+}
+
+function countsText({ tasks, trials, ended, attempts, excluded }: RunSummary): string {
+  const open = ended < trials ? ` (${ended} ended)` : "";
+  const left = excluded > 0 ? ` · ${excluded} pairs of task and agent left out` : "";
+  return `${tasks} tasks · ${trials} trials${open} · ${attempts} attempts${left}`;
 }
 
 function agentsTable({ agents }: RunSummary): string {

@@ -46,7 +46,19 @@ function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType): string[] {
       describeIssue({ ...inner, path: [...issue.path, ...inner.path] }, schema),
     );
   }
-  return [`\`${path.join(".") || "(root)"}\`: ${issue.message}`];
+  const what = path.length === 0 ? "" : `\`${path.join(".")}\`: `;
+  return [`${what}${inWords(issue.message)}`];
+}
+
+/** Zod's words in ours: `Invalid input: expected array, received undefined` becomes `is missing; it wants an array`. */
+function inWords(message: string): string {
+  const [, wanted] = /^Invalid input: expected (.+), received undefined$/.exec(message) ?? [];
+  if (wanted !== undefined) return `is missing; it wants ${article(wanted)}`;
+  return message.replace(/^Invalid (input|option): /, "");
+}
+
+function article(noun: string): string {
+  return `${/^[aeio]/.test(noun) ? "an" : "a"} ${noun}`;
 }
 
 /** Of a union's branches, the one that the value came closest to: the fewest complaints, none about its type. */

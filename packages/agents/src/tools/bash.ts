@@ -1,6 +1,6 @@
 import { badArguments, type Tool, textArgument } from "./tool.ts";
 
-const timeoutMs = 180_000;
+const defaultTimeoutMs = 180_000;
 const outputBytes = 64 * 1024;
 
 /** Runs a command line in the working directory; answers with stdout, stderr, and the exit code unless it is 0. */
@@ -19,12 +19,12 @@ export const bash: Tool = {
     },
   },
   open:
-    ({ sandbox, signal }) =>
+    ({ sandbox, signal, timeoutMs = defaultTimeoutMs }) =>
     async (args) => {
-      const command = textArgument(args, ["command", "cmd", "script", "input"]);
+      const command = commandOf(args);
       if (command === undefined) return badArguments("bash", "{command: string}");
       const cwd = textArgument(args, ["cwd", "workdir"]);
-      const result = await sandbox.exec(["/bin/bash", "-c", command], {
+      const result = await sandbox.exec(command, {
         timeoutMs,
         maxOutputBytes: outputBytes,
         signal,
@@ -35,3 +35,12 @@ export const bash: Tool = {
       return result.exitCode === 0 ? output : `${output}\n[exit code ${result.exitCode}]`;
     },
 };
+
+/** A command line for bash, or a program with its arguments (`["bash", "-lc", "ls"]`), which needs no shell. */
+function commandOf(args: Record<string, unknown>): string[] | undefined {
+  const names = ["command", "cmd", "script", "input"];
+  const line = textArgument(args, names);
+  if (line !== undefined) return ["/bin/bash", "-c", line];
+  const words = names.map((name) => args[name]).find(Array.isArray);
+  return words === undefined || words.length === 0 ? undefined : words.map(String);
+}

@@ -1,36 +1,11 @@
 import { TracemillError } from "@tracemill/core/errors.ts";
 import type { SandboxProcess } from "@tracemill/core/ports/sandbox.ts";
 import { lines } from "@tracemill/core/streams.ts";
+import { interpreter, maxAnswerBytes } from "./python-interpreter.ts";
 import { badArguments, type Tool, type ToolSession, textArgument } from "./tool.ts";
 
-const timeoutMs = 60_000;
-const outputChars = 64 * 1024;
-
-/**
- * Reads one JSON string a line (the code), answers one JSON object a line: `{stdout, stderr, result}`, where
- * `result` is the value of a last expression, as a notebook shows it. Names live on from call to call.
- */
-const driver = `
-import ast, contextlib, io, json, sys, traceback
-names = {"__name__": "__main__"}
-answers = sys.stdout
-def run(code):
-    out, err, result = io.StringIO(), io.StringIO(), None
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            tree = ast.parse(code)
-            last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-            exec(compile(tree, "<code>", "exec"), names)
-            if last is not None:
-                value = eval(compile(ast.Expression(last.value), "<code>", "eval"), names)
-                result = None if value is None else repr(value)
-        except BaseException:
-            traceback.print_exc(limit=-1)
-    limit = ${outputChars}
-    return {"stdout": out.getvalue()[:limit], "stderr": err.getvalue()[:limit], "result": result and result[:limit]}
-for line in sys.stdin:
-    print(json.dumps(run(json.loads(line))), file=answers, flush=True)
-`;
+const defaultTimeoutMs = 60_000;
+const leaveMs = 1_000;
 
 /** Runs Python; names, imports and functions live on between the calls of one attempt. */
 export const python: Tool = {
@@ -44,26 +19,24 @@ export const python: Tool = {
     },
   },
   open: (session) => {
-    let interpreter: Interpreter | undefined;
+    const { timeoutMs = defaultTimeoutMs } = session;
+    let running: Interpreter | undefined;
     return async (args) => {
       const code = textArgument(args, ["code", "source", "script"]);
       if (code === undefined) return badArguments("execute_python", "{code: string}");
-      interpreter ??= await startInterpreter(session);
-      const answer = await interpreter.run(code);
+      running ??= await startInterpreter(session);
+      const answer = await running.run(code, timeoutMs);
       if (answer !== undefined) return answer;
-      interpreter = undefined;
-      return JSON.stringify({
-        stdout: "",
-        stderr: `the interpreter ended, or gave no answer in ${timeoutMs / 1_000} s; names are lost`,
-        result: null,
-      });
+      running = undefined;
+      const stderr = `the interpreter ended, or gave no answer in ${timeoutMs / 1_000} s; names are lost`;
+      return JSON.stringify({ stdout: "", stderr, result: null });
     };
   },
 };
 
 interface Interpreter {
   /** `undefined` when the interpreter died or took too long; it is gone then. */
-  run(code: string): Promise<string | undefined>;
+  run(code: string, timeoutMs: number): Promise<string | undefined>;
 }
 
 async function startInterpreter({ sandbox, signal, resources }: ToolSession): Promise<Interpreter> {
@@ -74,25 +47,70 @@ async function startInterpreter({ sandbox, signal, resources }: ToolSession): Pr
       "the sandbox has no python3, which the tool execute_python needs; install it on this machine",
     );
   }
-  const process = await sandbox.start(["python3", "-u", "-c", driver], { env: { PYTHONHASHSEED: "0" } });
-  resources.defer(() => process.kill());
-  const answers = lines(process.stdout);
-  return { run: (code) => ask(process, answers, code, signal) };
+  const process = await sandbox.start(["python3", "-c", interpreter], { env: { PYTHONHASHSEED: "0" } });
+  resources.defer(() => leave(process, signal));
+  const answers = lines(withShortLines(process.stdout));
+  return {
+    run: async (code, timeoutMs) => {
+      const answer = await withinTime(ask(process, answers, code), timeoutMs, signal);
+      if (answer === undefined) process.kill();
+      return answer;
+    },
+  };
+}
+
+/** Ends the interpreter. Asked first: a machine may take seconds to bury a process that was killed. */
+async function leave(process: SandboxProcess, signal: AbortSignal): Promise<void> {
+  const left = process.write("null\n").then(() => process.exited);
+  await withinTime(left, leaveMs, signal);
+  process.kill();
+}
+
+/** Ends a stream whose line grows too long: the code could find this pipe, and fill this process's memory. */
+async function* withShortLines(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  for await (const chunk of source) {
+    const lineEnd = chunk.lastIndexOf(0x0a);
+    size = lineEnd < 0 ? size + chunk.length : chunk.length - lineEnd - 1;
+    if (size > maxAnswerBytes) return;
+    yield chunk;
+  }
 }
 
 async function ask(
   process: SandboxProcess,
   answers: AsyncGenerator<string>,
   code: string,
-  signal: AbortSignal,
 ): Promise<string | undefined> {
   await process.write(`${JSON.stringify(code)}\n`);
-  const stop = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-  const stopped = new Promise<undefined>((resolve) => {
-    stop.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
-  const answered = answers.next().then((next) => (next.done === true ? undefined : next.value));
-  const answer = await Promise.race([answered, stopped]);
-  if (answer === undefined) process.kill();
-  return answer;
+  const next = await answers.next();
+  return next.done === true || !isJson(next.value) ? undefined : next.value;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What `work` gives; `undefined` when the time runs out or the signal comes before. */
+async function withinTime<T>(
+  work: Promise<T>,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const stop = (): void => resolve(undefined);
+  const timer = setTimeout(stop, timeoutMs);
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stop);
+  }
 }

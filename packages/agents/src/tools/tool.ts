@@ -7,6 +7,8 @@ export interface ToolSession {
   signal: AbortSignal;
   /** Ended with the attempt. */
   resources: AsyncDisposableStack;
+  /** Most time for one call, in milliseconds; without it each tool has its own. */
+  timeoutMs?: number;
 }
 
 export type Runner = (args: Record<string, unknown>) => Promise<string>;
@@ -24,7 +26,6 @@ export function textArgument(args: Record<string, unknown>, names: readonly stri
   for (const name of names) {
     const value = args[name];
     if (typeof value === "string") return value;
-    if (Array.isArray(value)) return value.map(String).join(" ");
   }
   return undefined;
 }

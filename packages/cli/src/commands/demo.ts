@@ -7,9 +7,10 @@ import { formatDuration } from "@tracemill/core/run/duration.ts";
 import type { RunRecord } from "@tracemill/core/run/run.ts";
 import { createRun, findNewest } from "@tracemill/core/run/runs.ts";
 import { parseRunSpec, type RunSpec, specHash } from "@tracemill/core/run/spec.ts";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import type { CliContext, Home } from "../context.ts";
 import { openSandboxes } from "../deps.ts";
+import { atLeast } from "../flag-values.ts";
 import { execute, reportFinished } from "./run.ts";
 
 const help = `
@@ -25,7 +26,7 @@ export function demoCommand(context: CliContext): Command {
   return new Command("demo")
     .description("run the whole pipeline over a small production API that comes with it")
     .option("--rollouts <dir>", "serve a folder of recorded rollouts (*.jsonl) instead")
-    .option("--concurrency <n>", "trials at once", positiveInteger, 4)
+    .option("--concurrency <n>", "trials at once", atLeast(1), 4)
     .option("--json", "events as JSON lines")
     .addHelpText("after", help)
     .action((options: { rollouts?: string; concurrency: number }) => demo(options, context));
@@ -40,23 +41,43 @@ async function demo(options: { rollouts?: string; concurrency: number }, context
     if (earlier?.status === "finished") {
       context.out.text(`everything is done already: ${earlier.runId} finished at ${earlier.finishedAt}`);
       await reportFinished(earlier, home, context);
+      context.out.text(`time: ${formatDuration(context.clock.now() - startedAt)}`);
     } else {
       await requireSandbox(context);
       await runDemo(spec, earlier, options.rollouts, home, context);
     }
-    context.out.text(`took: ${formatDuration(context.clock.now() - startedAt)}`);
-    if (context.exitCode === 0) context.out.text(nextSteps);
+    if (context.exitCode === 0) context.out.text(explanation(spec));
   } finally {
     await home.close();
   }
 }
 
-const nextSteps = `
+const intro = `A small production API on this machine is mirrored, its rows become tasks, the
+tasks run in sandboxes, and what passed becomes a dataset. Nothing leaves this
+machine.
+`;
+
+/** What each agent of the demo does, for somebody who has read nothing yet. */
+const aboutAgents: Record<string, string> = {
+  oracle: "runs each task's own solution: can the task be solved?",
+  replay: "plays each recorded solution again: does it really pass?",
+  recorded: "takes recorded solutions with the source's own verdict, unchecked",
+};
+
+function explanation({ agents }: RunSpec): string {
+  const about = agents.map(({ name }) => `  ${name.padEnd(10)} ${aboutAgents[name] ?? ""}`);
+  return `
+How to read it
+${about.join("\n")}
+  claims     what the source said of its solutions, held against the real runs
+  dataset    train, val and test files, and README.md about them
+
 What to do next
-  npm run tracemill -- show latest --trials     each trial with its outcome
-  npm run tracemill -- show TRIAL               one trial: attempts, replay differences, verifier output
+  npm run tracemill -- show latest --trials   each trial with its outcome
+  npm run tracemill -- show TRIAL             one of them: attempts, differences
   npm run tracemill -- run examples/pipelines/folder.yaml   tasks of your own
   README.md and docs/ say how to mirror your own production API`;
+}
 
 async function runDemo(
   spec: RunSpec,
@@ -68,10 +89,16 @@ async function runDemo(
   const token = `demo-${crypto.randomUUID()}`;
   const api = await startApi({ token, ...(rollouts === undefined ? {} : { rollouts }) }, spec, home);
   try {
-    context.out.text(`production API: ${api.url} (this machine only)`);
+    context.out.text(`${intro}\nproduction API: ${api.url}`);
     const run = earlier ?? (await createRun(spec, { ...home, clock: context.clock }));
     await execute(
-      { run, spec, resumed: earlier !== undefined, production: { baseUrl: api.url, token } },
+      {
+        run,
+        spec,
+        resumed: earlier !== undefined,
+        production: { baseUrl: api.url, token },
+        goOn: "the same command again",
+      },
       home,
       context,
     );
@@ -142,12 +169,26 @@ function namedSpec(name: string, rest: { export: object; [key: string]: unknown 
 
 /** Names a folder by what it holds: its files' names and sizes. */
 async function fingerprint(dir: string): Promise<string> {
+  const names = (await namesIn(dir)).filter((name) => name.endsWith(".jsonl")).toSorted();
+  if (names.length === 0) {
+    throw new TracemillError(
+      "invalid-input",
+      `--rollouts ${dir}: no *.jsonl file in it; name a folder with some`,
+    );
+  }
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(dir, name))).size));
+  return sha256Hex(JSON.stringify([resolve(dir), names, sizes])).slice(0, 8);
+}
+
+async function namesIn(dir: string): Promise<string[]> {
   try {
-    const names = (await readdir(dir)).toSorted();
-    const sizes = await Promise.all(names.map(async (name) => (await stat(join(dir, name))).size));
-    return sha256Hex(JSON.stringify([resolve(dir), names, sizes])).slice(0, 8);
+    return await readdir(dir);
   } catch (error) {
-    throw new TracemillError("invalid-input", `--rollouts ${dir}: ${messageOf(error)}`, { cause: error });
+    const { code } = error as NodeJS.ErrnoException;
+    const words = code === "ENOENT" ? "not there" : code === "ENOTDIR" ? "is a file" : messageOf(error);
+    throw new TracemillError("invalid-input", `--rollouts ${dir}: ${words}; name a folder of *.jsonl files`, {
+      cause: error,
+    });
   }
 }
 
@@ -168,10 +209,4 @@ async function requireSandbox(context: CliContext): Promise<void> {
     "sandbox-unavailable",
     `this machine cannot run sandboxes:\n  ${text}\nsee: tracemill doctor`,
   );
-}
-
-function positiveInteger(value: string): number {
-  const number = Number(value);
-  if (Number.isInteger(number) && number > 0) return number;
-  throw new InvalidArgumentError("wants a whole number above 0");
 }

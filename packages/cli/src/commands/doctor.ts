@@ -1,9 +1,9 @@
-import { access, constants, mkdir, statfs } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { messageOf } from "@tracemill/core/errors.ts";
 import type { DoctorCheck } from "@tracemill/core/ports/sandbox.ts";
 import { Command } from "commander";
 import type { CliContext } from "../context.ts";
-import { openSandboxes } from "../deps.ts";
+import { openSandboxes, requireWritable } from "../deps.ts";
 
 const marks = { ok: "ok     ", missing: "missing", warning: "warning" } as const;
 const wantedFreeBytes = 2 * 1024 ** 3;
@@ -30,8 +30,7 @@ export function doctorCommand(context: CliContext): Command {
 async function homeChecks(home: string): Promise<DoctorCheck[]> {
   const node: DoctorCheck = { name: "node", status: "ok", detail: process.versions.node };
   try {
-    await mkdir(home, { recursive: true });
-    await access(home, constants.W_OK);
+    await requireWritable(home);
     const { bavail, bsize } = await statfs(home);
     const free = bavail * bsize;
     const detail = `${home}, ${(free / 1024 ** 3).toFixed(1)} GiB free`;
@@ -39,7 +38,6 @@ async function homeChecks(home: string): Promise<DoctorCheck[]> {
     const remedy = "free some space, or set TRACEMILL_HOME to a folder on a larger disk";
     return [node, { name: "home", status: "warning", detail, remedy }];
   } catch (error) {
-    const remedy = "set TRACEMILL_HOME to a folder that you may write";
-    return [node, { name: "home", status: "missing", detail: messageOf(error), remedy }];
+    return [node, { name: "home", status: "missing", detail: messageOf(error) }];
   }
 }

@@ -7,6 +7,7 @@ import { objectKeys } from "@tracemill/core/keys.ts";
 import { Duration } from "@tracemill/core/run/duration.ts";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { CliContext } from "../context.ts";
+import { atLeast } from "../flag-values.ts";
 import { countsText, showCounts } from "../ingest-progress.ts";
 import { openLineFile } from "../line-file.ts";
 import { RejectFile } from "../reject-file.ts";
@@ -137,7 +138,8 @@ function fetchDeps(flags: Flags, context: CliContext): FetchDeps {
     throw new TracemillError("invalid-input", `no token for the production API: set ${name}${or}`);
   }
   // Stopping an ingest in the middle of a request loses nothing, so the first Ctrl-C is enough.
-  return { fetch: globalThis.fetch, clock, random, token, signal: draining };
+  const onRetry = (text: string): void => context.out.note(text);
+  return { fetch: globalThis.fetch, clock, random, token, signal: draining, onRetry };
 }
 
 function tokenName(flags: Flags, config: CliContext["config"]): string {
@@ -157,14 +159,6 @@ function snapshotText(manifest: SnapshotManifest): string {
 
 function gather(value: string, before: string[] = []): string[] {
   return [...before, value];
-}
-
-function atLeast(least: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
-    throw new InvalidArgumentError(`It wants a whole number of at least ${least}.`);
-  };
 }
 
 function duration(text: string): number {

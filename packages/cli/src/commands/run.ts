@@ -13,6 +13,7 @@ import type { CliContext, Home } from "../context.ts";
 import { openSandboxes, pipelineDeps } from "../deps.ts";
 import { describePlan } from "../dry-run.ts";
 import { showProgress } from "../progress.ts";
+import { checkSpec } from "../spec-check.ts";
 import { readSpecFile } from "../spec-file.ts";
 import { summaryText } from "../summary.ts";
 
@@ -66,6 +67,8 @@ async function runAction(file: string | undefined, options: Options, context: Cl
     }
     const spec = await readSpecFile(file ?? "");
     if (options.dryRun === true) return await describePlan(spec, home, context);
+    await checkSpec(spec, home);
+    requireProduction(spec, production);
     const run = await createRun(spec, { ...home, clock: context.clock });
     await execute({ run, spec, resumed: false, production }, home, context);
   } finally {
@@ -79,6 +82,8 @@ interface Execution {
   /** Whether it goes on with an earlier run. */
   resumed: boolean;
   production: PipelineDeps["production"];
+  /** What to do after it was stopped, in words. Default: `tracemill run --resume RUN`. */
+  goOn?: string;
 }
 
 /** Drives a run to its end or to where it is stopped, and says what came of it. */
@@ -98,10 +103,18 @@ export async function execute(execution: Execution, home: Home, context: CliCont
   } finally {
     progress.stop();
   }
-  if (drive.run.status === "stopped") reportStopped(drive.run, context);
+  if (drive.run.status === "stopped") reportStopped(drive.run, execution.goOn, context);
   else await reportFinished(drive.run, home, context);
   out.text(`time: ${formatDuration(clock.now() - startedAt)}`);
   return drive;
+}
+
+function requireProduction(spec: RunSpec, production: PipelineDeps["production"]): void {
+  if (spec.source === undefined || production !== undefined) return;
+  throw new TracemillError(
+    "invalid-spec",
+    "`source` wants the production API: set TRACEMILL_PROD_BASE_URL and TRACEMILL_PROD_API_TOKEN",
+  );
 }
 
 function productionOf({ config }: CliContext): PipelineDeps["production"] {
@@ -113,15 +126,17 @@ function productionOf({ config }: CliContext): PipelineDeps["production"] {
 function warnAboutSandbox(spec: RunSpec, { out }: CliContext): void {
   const foreign = spec.source !== undefined || spec.tasks.some((place) => place.startsWith("snapshot:"));
   if (!foreign) return;
-  out.note(
-    "note: these tasks are not your own; namespaces share this machine's kernel and are a weaker boundary than a container (docs/sandbox.md)",
-  );
+  out.note("note: namespaces isolate less than containers or machines (docs/sandbox.md)");
 }
 
-function reportStopped(run: Extract<RunRecord, { status: "stopped" }>, context: CliContext): void {
+function reportStopped(
+  run: Extract<RunRecord, { status: "stopped" }>,
+  goOn: string | undefined,
+  context: CliContext,
+): void {
   context.exitCode = context.draining.aborted ? 130 : 1;
   context.out.event({ type: "stopped", runId: run.runId, reason: run.reason });
-  context.out.text(`\nstopped: ${run.reason}\ngo on with: tracemill run --resume ${run.runId}`);
+  context.out.text(`\nstopped: ${run.reason}\ngo on with: ${goOn ?? `tracemill run --resume ${run.runId}`}`);
 }
 
 /** One screen: what a run came to, and where its files are. */
@@ -129,6 +144,8 @@ export async function reportFinished(run: RunRecord, home: Home, { out }: CliCon
   const summary = await summarize(run.runId, home);
   out.event({ type: "finished", run, summary });
   out.text(`\n${summaryText(summary)}\n`);
+  const failed = Object.keys(summary.outcomes).some((kind) => kind !== "scored");
+  if (failed) out.text(`reasons: tracemill show ${run.runId} --trials`);
   out.text(`results: ${pathOf(home, objectKeys.runResults(run.runId))}`);
   if (run.status === "finished" && run.dataset !== undefined)
     out.text(`dataset: ${pathOf(home, run.dataset)}`);

@@ -74,9 +74,23 @@ async function listTrials(runId: string, home: Home, { out }: CliContext): Promi
         line.outcome,
         String(line.reward ?? "–"),
         String(line.attempts.length),
+        shortened(line.reason ?? ""),
       ]);
   }
-  out.text(table(["trial", "task", "agent", "outcome", "reward", "attempts"], rows));
+  const reasons = rows.some((row) => row.at(-1) !== "");
+  const head = ["trial", "task", "agent", "outcome", "reward", "attempts", ...(reasons ? ["reason"] : [])];
+  out.text(
+    table(
+      head,
+      rows.map((row) => row.slice(0, head.length)),
+    ),
+  );
+}
+
+/** A reason on one line of a table; `show TRIAL` has all of it. */
+function shortened(reason: string): string {
+  const line = reason.replace(/\s+/g, " ");
+  return line.length > 80 ? `${line.slice(0, 79)}…` : line;
 }
 
 function standingLine(runId: string, { trial, record }: TrialStanding) {
@@ -127,10 +141,17 @@ async function showTrial(trialId: string, home: Home, context: CliContext): Prom
   );
 }
 
-async function attemptsOf(runId: string, trialId: string, home: Home): Promise<AttemptResult[]> {
+/** @param start a trial's id, or the start of one. @throws TracemillError `invalid-input` when it fits several. */
+async function attemptsOf(runId: string, start: string, home: Home): Promise<AttemptResult[]> {
   const keys: string[] = [];
-  const prefix = `${objectKeys.run(runId)}trials/${trialId}`;
-  for await (const { key } of home.objects.list(prefix)) if (key.endsWith("/result.json")) keys.push(key);
+  const trials = `${objectKeys.run(runId)}trials/`;
+  for await (const { key } of home.objects.list(`${trials}${start}`)) {
+    if (!key.endsWith("/result.json")) continue;
+    const folder = key.slice(0, key.indexOf("/", trials.length) + 1);
+    if (keys[0]?.startsWith(folder) === false)
+      throw new TracemillError("invalid-input", `${start} fits several trials; give more of the id`);
+    keys.push(key);
+  }
   const results = await Promise.all(keys.map((key) => readResult(key, home.objects)));
   return results.toSorted((a, b) => a.attempt - b.attempt);
 }

@@ -24,9 +24,9 @@ const help = `
 Examples:
   tracemill task check examples/tasks
   tracemill task check examples/tasks --json | jq -r 'select(.status == "invalid") | .problems[]'
-  tracemill task hash examples/tasks/hello
-  tracemill task pack examples/tasks/hello --output hello.tar.zst
-  tracemill task unpack hello.tar.zst hello-again`;
+  tracemill task hash examples/tasks/sort-words
+  tracemill task pack examples/tasks/sort-words --output sort-words.tar.zst
+  tracemill task unpack sort-words.tar.zst sort-words-again`;
 
 export function taskCommand(context: Context): Command {
   return new Command("task")

@@ -77,16 +77,23 @@ export function toQuery(options: FetchOptions, client: ProductionClient): Ingest
 
 /** @throws TracemillError `conflict` that names what differs, when an unfinished ingest asked something else. */
 export function assertSameQuery(source: string, open: IngestQuery, asked: IngestQuery): void {
-  const keys = [...new Set([...Object.keys(open), ...Object.keys(asked)])] as (keyof IngestQuery)[];
-  const differing = keys
-    .filter((key) => JSON.stringify(open[key]) !== JSON.stringify(asked[key]))
-    .map(
-      (key) => `${key} ${JSON.stringify(open[key]) ?? "unset"}, now ${JSON.stringify(asked[key]) ?? "unset"}`,
-    );
-  if (differing.length === 0) return;
+  const keys = differing(open, asked);
+  if (keys.length === 0) return;
+  const words = keys.map(
+    (key) => `${key} ${JSON.stringify(open[key]) ?? "unset"}, now ${JSON.stringify(asked[key]) ?? "unset"}`,
+  );
   throw new TracemillError(
     "conflict",
-    `source \`${source}\` has an unfinished ingest that asked for something else (${differing.join("; ")}): ` +
-      "finish it with what it asked for, or drop it with `--restart`",
+    `source \`${source}\` has an unfinished ingest that asked for something else (${words.join("; ")}): ` +
+      "finish it with what it asked for, or drop it with `tracemill ingest --restart`",
   );
+}
+
+export function isSameQuery(a: IngestQuery, b: IngestQuery): boolean {
+  return differing(a, b).length === 0;
+}
+
+function differing(a: IngestQuery, b: IngestQuery): (keyof IngestQuery)[] {
+  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])] as (keyof IngestQuery)[];
+  return keys.filter((key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]));
 }

@@ -25,6 +25,8 @@ export interface RequestDeps {
   random: Random;
   /** Stops requests and waits. */
   signal?: AbortSignal | undefined;
+  /** Told in words when a request is sent again after a second failure or later: one failure is nothing unusual. */
+  onRetry?: ((text: string) => void) | undefined;
 }
 
 export interface SendOptions {
@@ -141,9 +143,15 @@ async function prepareNext(line: Line, exchange: Exchange, setback: Setback): Pr
     case "again":
       exchange.tries += 1;
       if (exchange.tries > line.options.maxRetries) throw spent(exchange, setback.reason, line.options);
+      if (exchange.tries > 1) sayRetry(line, exchange, setback.reason);
       await waitToRetry(line, exchange, setback.retryAfter(line.deps.clock.now()));
       return;
   }
+}
+
+function sayRetry({ options, deps }: Line, { what, tries }: Exchange, reason: string): void {
+  const text = `${what} failed ${tries} times (${reason}); trying again, up to ${options.maxRetries + 1} times`;
+  deps.onRetry?.(withoutToken(text, options.token));
 }
 
 async function waitToRetry(line: Line, { what, tries }: Exchange, asked: number | undefined): Promise<void> {

@@ -158,6 +158,14 @@ describe("an ingest that was stopped", () => {
     expect(await idsIn(stores, await ingestInto(stores, { baseUrl: api.url }))).toEqual(kept);
   });
 
+  test("before anything was fetched gives way to another query, such as one with a mended address", async () => {
+    await using api = await startProductionApi({ tasks, solutions });
+    const stores = memoryStores();
+    const slip = { baseUrl: `${api.url}/nowhere` };
+    await expect(ingestInto(stores, slip, { fetch: dyingFetch(0) })).rejects.toThrow();
+    expect(await idsIn(stores, await ingestInto(stores, { baseUrl: api.url }))).toEqual(kept);
+  });
+
   test("is not mixed with another query: the error names the difference and --restart, which drops it", async () => {
     await using api = await startProductionApi({ tasks, solutions });
     const stores = memoryStores();

@@ -14,7 +14,7 @@ import {
 } from "./cursor.ts";
 import { IdSet } from "./id-set.ts";
 import { SnapshotManifest } from "./manifest.ts";
-import { assertSameQuery } from "./options.ts";
+import { assertSameQuery, isSameQuery } from "./options.ts";
 import { addSeen, PartBuffer, readCheckpoint } from "./parts.ts";
 import type { FetchedRow, RowStart } from "./rows.ts";
 import { tally } from "./tally.ts";
@@ -137,7 +137,7 @@ export async function openSession(
   const owner = timeId("own", now);
   const updatedAt = new Date(now).toISOString();
   const open = found?.data.status === "open" ? found.data : undefined;
-  if (open !== undefined && !restart) {
+  if (open !== undefined && !restart && !isDroppable(open, query)) {
     assertSameQuery(source, open.query, query);
     const taken: OpenCursor = { ...open, owner, updatedAt };
     return new IngestSession(taken, await writeCursor(deps.records, taken, found?.version), deps);
@@ -162,6 +162,11 @@ export async function openSession(
   const version = await writeCursor(deps.records, cursor, found?.version);
   if (open !== undefined) await removeExcept(deps.objects, source, open.snapshotId, new Set());
   return new IngestSession(cursor, version, deps);
+}
+
+/** One that has fetched nothing yet is no loss when another query is asked, such as one with a mended address. */
+function isDroppable(open: OpenCursor, query: IngestQuery): boolean {
+  return open.taken === 0 && open.nextPart === 0 && !isSameQuery(open.query, query);
 }
 
 /** Deletes what lies under a snapshot's prefix but for the keys in `keep`. */

@@ -94,6 +94,6 @@ async function finish(
   return manifest;
 }
 
-function pickFetchDeps({ fetch, clock, random, signal, token }: IngestDeps): FetchDeps {
-  return { fetch, clock, random, signal, token };
+function pickFetchDeps({ fetch, clock, random, signal, onRetry, token }: IngestDeps): FetchDeps {
+  return { fetch, clock, random, signal, onRetry, token };
 }

@@ -10,6 +10,8 @@ export type PipelineEvent =
   | { type: "stage-started"; stage: StageName }
   | { type: "stage-ended"; stage: StageName; output: Record<string, unknown>; again: boolean }
   | { type: "planned"; tasks: number; trials: number; excluded: number; shards: number }
+  /** Something failed that is no attempt's outcome: what is in flight is finished, then the run stops. */
+  | { type: "stopping"; reason: string }
   | { type: "progress"; stage: StageName; done: number; unit: string };
 
 /** A folder of a Harbor task, read. */

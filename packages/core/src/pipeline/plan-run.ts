@@ -6,6 +6,7 @@ import type { RunSpec } from "../run/spec.ts";
 import { TaskRef, Trial } from "../run/trial.ts";
 import { jsonLinesBody, readJson, readJsonLines } from "../stored-json.ts";
 import { parseAs } from "../validation.ts";
+import { untilStopped } from "./until-stopped.ts";
 
 interface PlanInput {
   runId: string;
@@ -14,13 +15,14 @@ interface PlanInput {
   tasks: AsyncIterable<TaskRef>;
 }
 
-interface PlanSink {
-  shard(filled: FilledShard): Promise<void>;
-  excluded(pair: Excluded): void;
-}
-
-/** Resolves a spec over its tasks, handing out shards as they fill. Writes nothing itself. */
-export async function resolvePlan(input: PlanInput, sink: PlanSink): Promise<Plan> {
+/**
+ * Resolves a spec over its tasks, handing out shards as they fill. Writes nothing itself.
+ * Memory: some 150 bytes for each shard of the plan.
+ */
+export async function resolvePlan(
+  input: PlanInput,
+  onShard: (filled: FilledShard) => Promise<void>,
+): Promise<Plan> {
   const { runId, spec, agents } = input;
   const filler = new ShardFiller();
   const shards: Shard[] = [];
@@ -28,7 +30,7 @@ export async function resolvePlan(input: PlanInput, sink: PlanSink): Promise<Pla
   const counts = { tasks: 0, trials: 0, excluded: 0 };
   const close = async (filled: FilledShard): Promise<void> => {
     shards.push(filled.shard);
-    await sink.shard(filled);
+    await onShard(filled);
   };
   for await (const task of input.tasks) {
     counts.tasks += 1;
@@ -37,7 +39,6 @@ export async function resolvePlan(input: PlanInput, sink: PlanSink): Promise<Pla
         counts.excluded += 1;
         const reason = `${entry.excluded.agent.name}: ${entry.excluded.reason}`;
         excludedBy[reason] = (excludedBy[reason] ?? 0) + 1;
-        sink.excluded(entry.excluded);
         continue;
       }
       counts.trials += entry.trials.length;
@@ -48,22 +49,29 @@ export async function resolvePlan(input: PlanInput, sink: PlanSink): Promise<Pla
   return { schemaVersion: 1, runId, ...counts, excludedBy, shards };
 }
 
-/** Resolves a run's plan and stores it: the shards first, `shards.json` last. */
+/** The pairs that `resolvePlan` counts as excluded, over the same tasks. */
+async function* excludedPairs({ runId, spec, agents, tasks }: PlanInput): AsyncGenerator<Excluded> {
+  for await (const task of tasks) {
+    for (const entry of planTask(task, runId, spec, agents)) if ("excluded" in entry) yield entry.excluded;
+  }
+}
+
+/**
+ * Resolves a run's plan and stores it: the shards first, `shards.json` last. What was left out is found in a
+ * second pass over the tasks, so that it is never held in memory.
+ * @throws TracemillError `cancelled`.
+ */
 export async function planRun(
   runId: string,
-  deps: { spec: RunSpec; agents: AgentRegistry; objects: ObjectStore },
+  deps: { spec: RunSpec; agents: AgentRegistry; objects: ObjectStore; signal: AbortSignal },
 ): Promise<Plan> {
-  const { spec, agents, objects } = deps;
-  const left: Excluded[] = [];
-  const plan = await resolvePlan(
-    { runId, spec, agents, tasks: readRunTasks(runId, objects) },
-    {
-      shard: ({ shard, trials }) =>
-        objects.put(objectKeys.runShard(runId, shard.shardId), jsonLinesBody(trials)),
-      excluded: (pair) => left.push(pair),
-    },
+  const { spec, agents, objects, signal } = deps;
+  const input = () => ({ runId, spec, agents, tasks: untilStopped(readRunTasks(runId, objects), signal) });
+  const plan = await resolvePlan(input(), ({ shard, trials }) =>
+    objects.put(objectKeys.runShard(runId, shard.shardId), jsonLinesBody(trials)),
   );
-  if (left.length > 0) await objects.put(objectKeys.runExcluded(runId), jsonLinesBody(left));
+  if (plan.excluded > 0)
+    await objects.put(objectKeys.runExcluded(runId), jsonLinesBody(excludedPairs(input())));
   await objects.put(objectKeys.runShards(runId), Buffer.from(`${JSON.stringify(plan)}\n`));
   return plan;
 }

@@ -1,6 +1,7 @@
 import { TracemillError } from "../errors.ts";
 import { packTask } from "../harbor/archive.ts";
 import { readHarborTask } from "../harbor/task.ts";
+import { hashId, IdSet } from "../ingest/id-set.ts";
 import { latestSnapshot } from "../ingest/manifest.ts";
 import { objectKeys } from "../keys.ts";
 import type { LoadedTask } from "../ports/agent.ts";
@@ -11,6 +12,7 @@ import type { TaskRef } from "../run/trial.ts";
 import { readScenario, scenarioFiles, scenarioHash } from "../scenario/scenario.ts";
 import { jsonLinesBody } from "../stored-json.ts";
 import type { PipelineDeps, TaskFolder } from "./deps.ts";
+import { untilStopped } from "./until-stopped.ts";
 
 const snapshotPrefix = "snapshot:";
 
@@ -24,14 +26,13 @@ export async function prepareTasks(
   deps: PipelineDeps,
 ): Promise<{ tasks: number; repeated: number }> {
   const counts = { tasks: 0, repeated: 0 };
-  const seen = new Set<string>();
+  const seen = new IdSet();
   const list = async function* () {
-    for await (const task of allTasks(ingested, deps)) {
-      if (seen.has(task.hash)) {
+    for await (const task of untilStopped(allTasks(ingested, deps), deps.signal)) {
+      if (!seen.add(hashId(task.hash))) {
         counts.repeated += 1;
         continue;
       }
-      seen.add(task.hash);
       counts.tasks += 1;
       yield task;
     }

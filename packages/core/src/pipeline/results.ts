@@ -9,6 +9,7 @@ import { readTrialRecord } from "../trial/record.ts";
 import { checkClaim, reasonOf } from "../trial/result.ts";
 import { readPlan, readShard } from "./plan-run.ts";
 import { type Estimate, meanEstimate, RewardTally } from "./statistics.ts";
+import { untilStopped } from "./until-stopped.ts";
 
 const EstimateSchema = z.strictObject({
   /** Trials with a reward. */
@@ -168,11 +169,14 @@ const header =
   "trial_id,task,agent,model,sample,solution,outcome,reward,attempts,decided_by,cost_usd,reason\n";
 
 /** Writes the results table (`results.csv`, one row a trial) and `summary.json`. */
-export async function writeResults(runId: string, stores: StoresOf): Promise<RunSummary> {
+export async function writeResults(
+  runId: string,
+  stores: StoresOf & { signal: AbortSignal },
+): Promise<RunSummary> {
   const counter = new SummaryCounter(await readPlan(runId, stores.objects));
   const table = async function* () {
     yield Buffer.from(header);
-    for await (const standing of readStandings(runId, stores)) {
+    for await (const standing of untilStopped(readStandings(runId, stores), stores.signal)) {
       counter.add(standing);
       yield Buffer.from(csvRow(standing));
     }

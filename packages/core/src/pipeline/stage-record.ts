@@ -2,7 +2,7 @@ import { z } from "zod";
 import { TracemillError } from "../errors.ts";
 import { recordKeys } from "../keys.ts";
 import { Lease } from "../run/trial.ts";
-import { isHeldByOther, newLease, whileRenewing } from "../trial/lease.ts";
+import { busyWhenLost, isHeldByOther, newLease, whileRenewing } from "../trial/lease.ts";
 import { parseAs } from "../validation.ts";
 import type { PipelineDeps } from "./deps.ts";
 import { type StepOutput, steps } from "./handlers.ts";
@@ -33,7 +33,8 @@ const pollMs = 250;
 
 /**
  * Runs a step once, whatever number of processes ask for it: the one that holds its lease does the work, the
- * others wait for its output. A step that was done before gives its stored output.
+ * others wait for its output. A step that was done before gives its stored output. A step that fails, or is
+ * stopped, is free for the next one at once.
  * @param again runs it although it was done (a resumed run exports anew).
  */
 export async function runStep(
@@ -47,42 +48,49 @@ export async function runStep(
     const held = await readStage(runId, name, deps);
     if (held?.row.status === "done" && !again) return { output: held.row.output, found: true };
     if (held?.row.status === "running" && isHeldByOther(held.row.lease, deps)) {
-      await deps.clock.sleep(pollMs, AbortSignal.any([deps.signal, deps.draining]));
+      await deps.clock.sleep(pollMs, deps.signal);
       continue;
     }
-    const startedAt = new Date(deps.clock.now()).toISOString();
-    const claim: StageRecord = { schemaVersion: 1, status: "running", startedAt, lease: newLease(deps) };
-    const version = await deps.records.put(
-      recordKeys.stage(runId, name),
-      claim,
-      held === undefined ? "absent" : { version: held.version },
-    );
-    if (version === undefined) continue;
-    return { output: await workUnderLease(runId, name, outputs, claim, version, deps), found: false };
+    const done = await busyWhenLost(() => claimAndWork(runId, name, outputs, held?.version, deps));
+    if (done !== "busy") return { output: done, found: false };
   }
 }
 
-async function workUnderLease(
+async function claimAndWork(
   runId: string,
   name: StepName,
   outputs: Partial<Record<StepName, StepOutput>>,
-  claim: Extract<StageRecord, { status: "running" }>,
-  version: number,
+  found: number | undefined,
   deps: PipelineDeps,
 ): Promise<StepOutput> {
+  const { records, clock } = deps;
   const key = recordKeys.stage(runId, name);
-  let held = version;
-  const renew = async (lease: Lease): Promise<boolean> => {
-    const renewed = await deps.records.put(key, { ...claim, lease }, { version: held });
-    held = renewed ?? held;
-    return renewed !== undefined;
+  const base = { schemaVersion: 1, startedAt: new Date(clock.now()).toISOString() } as const;
+  let held = found;
+  const write = async (row: StageRecord): Promise<boolean> => {
+    const condition = held === undefined ? "absent" : { version: held };
+    const version = await records.put(key, row, condition);
+    held = version ?? held;
+    return version !== undefined;
   };
-  const output = await whileRenewing(renew, deps, () => steps[name](runId, outputs, deps));
-  const endedAt = new Date(deps.clock.now()).toISOString();
-  const { schemaVersion, startedAt } = claim;
-  const row: StageRecord = { schemaVersion, status: "done", startedAt, endedAt, output };
-  if ((await deps.records.put(key, row, { version: held })) !== undefined) return output;
-  throw new TracemillError("lease-lost", `stage ${name}: another process took it over`);
+  const renew = (lease: Lease) => write({ ...base, status: "running", lease });
+  if (!(await renew(newLease(deps)))) throw takenOver(name);
+  try {
+    const output = await whileRenewing(renew, deps, (lost) =>
+      steps[name](runId, outputs, { ...deps, signal: AbortSignal.any([deps.signal, lost]) }),
+    );
+    const endedAt = new Date(clock.now()).toISOString();
+    if (!(await write({ ...base, status: "done", endedAt, output }))) throw takenOver(name);
+    return output;
+  } catch (error) {
+    // Freed by its version: when the lease is another process's now, so is the row.
+    const isOurs = held !== undefined && (await records.delete(key, { version: held }).catch(() => true));
+    throw isOurs ? error : takenOver(name);
+  }
+}
+
+function takenOver(name: StepName): TracemillError {
+  return new TracemillError("lease-lost", `stage ${name}: another process took it over`);
 }
 
 export async function readStage(

@@ -57,6 +57,17 @@ describe("a plan", () => {
     expect(new Set(trials.map(({ trialId }) => trialId)).size).toBe(6);
   });
 
+  test("tells solutions of one id apart by what they did, and takes a repeated one once", () => {
+    const twin = { ...reference("s1"), trajectoryKey: "references/other.json" };
+    const agents = agentsWith({ references: [reference("s1"), twin, reference("s1")] });
+    const trials = trialsOf(planTask(task, "run_1", spec(1), agents));
+    expect(trials.map(({ reference: played }) => played?.trajectoryKey)).toEqual([
+      "references/s1.json",
+      "references/other.json",
+    ]);
+    expect(new Set(trials.map(({ trialId }) => trialId)).size).toBe(2);
+  });
+
   test("gives the same trials the same ids when it is made again", () => {
     const agents = agentsWith({ references: [undefined] });
     const ids = () => trialsOf(planTask(task, "run_1", spec(2), agents)).map(({ trialId }) => trialId);

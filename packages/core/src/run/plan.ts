@@ -7,7 +7,7 @@ import { AgentRef, TaskRef, type Trial } from "./trial.ts";
 /** Trials in a shard: enough to pay an image pull once, few enough that a lost job loses little. */
 export const shardSize = 64;
 
-/** Trials that wait for their shard to fill; beyond it the fullest shard is closed early. */
+/** Trials that wait for their shard to fill; beyond it the shard that was opened first is closed early. */
 const openTrials = 16_384;
 
 export const Shard = z.strictObject({
@@ -84,8 +84,9 @@ export function* planTask(
     }
     const trials = variants.references.flatMap((reference) =>
       Array.from({ length: spec.attempts }, (_unused, sample): Trial => {
-        const identity = [runId, task.hash, agent, reference?.solutionId ?? null, sample];
-        const trialId = contentId("trl", identity);
+        // A source may number the solutions of each task from 1: the id alone would not tell two rows' apart.
+        const solution = reference === undefined ? null : [reference.solutionId, reference.trajectoryKey];
+        const trialId = contentId("trl", [runId, task.hash, agent, solution, sample]);
         return {
           trialId,
           task: taskOfTrial,
@@ -95,7 +96,7 @@ export function* planTask(
         };
       }),
     );
-    yield { trials };
+    yield { trials: [...new Map(trials.map((trial) => [trial.trialId, trial])).values()] };
   }
 }
 
@@ -121,8 +122,8 @@ export class ShardFiller {
     this.#waiting += 1;
     if (trials.length >= shardSize) return [this.#close(key, trials)];
     if (this.#waiting <= openTrials) return [];
-    const [fullest] = [...this.#open].toSorted(([, a], [, b]) => b.length - a.length);
-    return fullest === undefined ? [] : [this.#close(...fullest)];
+    const [oldest] = this.#open;
+    return oldest === undefined ? [] : [this.#close(...oldest)];
   }
 
   /** The shards that are still open. */

@@ -34,11 +34,19 @@ export async function createRun(spec: RunSpec, deps: RunDeps): Promise<RunRecord
 
 /** @throws TracemillError `not-found`, naming the verb that lists runs. */
 export async function readRun(runId: string, records: RecordStore): Promise<RunRecord> {
+  return (await readVersionedRun(runId, records)).run;
+}
+
+async function readVersionedRun(
+  runId: string,
+  records: RecordStore,
+): Promise<{ version: number; run: RunRecord }> {
   const key = recordKeys.run(runId);
   const stored = await records.get(key);
-  if (stored !== undefined)
-    return parseAs(RunRecord, stored.data, `record ${key.pk}/${key.sk}`, "storage-corrupt");
-  throw new TracemillError("not-found", `no run ${runId} here; \`tracemill runs\` lists them`);
+  if (stored === undefined)
+    throw new TracemillError("not-found", `no run ${runId} here; \`tracemill runs\` lists them`);
+  const run = parseAs(RunRecord, stored.data, `record ${key.pk}/${key.sk}`, "storage-corrupt");
+  return { version: stored.version, run };
 }
 
 /**
@@ -102,10 +110,11 @@ type RunState =
  * finished run is not stopped: another process has done the rest meanwhile.
  */
 export async function setRunState(runId: string, state: RunState, records: RecordStore): Promise<RunRecord> {
-  const current = await readRun(runId, records);
-  if (current.status === "finished" && state.status === "stopped") return current;
-  const { schemaVersion, name, specHash: hash, createdAt } = current;
-  const record = RunRecord.parse({ schemaVersion, runId, name, specHash: hash, createdAt, ...state });
-  await records.put(recordKeys.run(runId), record, "any");
-  return record;
+  for (;;) {
+    const { version, run } = await readVersionedRun(runId, records);
+    if (run.status === "finished" && state.status === "stopped") return run;
+    const { schemaVersion, name, specHash: hash, createdAt } = run;
+    const record = RunRecord.parse({ schemaVersion, runId, name, specHash: hash, createdAt, ...state });
+    if ((await records.put(recordKeys.run(runId), record, { version })) !== undefined) return record;
+  }
 }

@@ -1,7 +1,10 @@
 import { TracemillError } from "../errors.ts";
+import { recordKeys } from "../keys.ts";
 import type { BudgetMeter } from "../ports/agent.ts";
+import type { RecordStore } from "../ports/record-store.ts";
 import type { Limits } from "../run/spec.ts";
-import type { Usage } from "../run/trial.ts";
+import { TrialRecord, type Usage } from "../run/trial.ts";
+import { parseAs } from "../validation.ts";
 
 const nothing: Usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0 };
 
@@ -16,7 +19,10 @@ export function addUsage(a: Usage, b: Usage): Usage {
   };
 }
 
-/** What a whole run has used, with its caps. Shared by the attempts of one process. */
+/**
+ * What a whole run has used, with its caps. Shared by the attempts of one process; processes that work on a run at
+ * the same time do not see each other's share until they are resumed.
+ */
 export class RunBudget {
   #used: Usage = nothing;
   readonly #limits: Limits["run"];
@@ -34,6 +40,18 @@ export class RunBudget {
 
   add(usage: Usage): void {
     this.#used = addUsage(this.#used, usage);
+  }
+
+  /** Adds what the run used before this process began to work on it, where a cap counts it. */
+  async addEarlier(runId: string, records: Pick<RecordStore, "query">): Promise<void> {
+    const { tokens, costUsd } = this.#limits;
+    if (tokens === undefined && costUsd === undefined) return;
+    const { pk, sk: prefix } = recordKeys.trial(runId, "");
+    for await (const { sk, data } of records.query(pk, { prefix })) {
+      const row = parseAs(TrialRecord, data, `record ${pk}/${sk}`, "storage-corrupt");
+      for (const { usage } of row.attempts) if (usage !== undefined) this.add(usage);
+      if (row.status === "traced" && row.trace.usage !== undefined) this.add(row.trace.usage);
+    }
   }
 
   /** Which cap is reached, in words; `undefined` while there is room. */

@@ -1,7 +1,7 @@
-import { isValid, type Outcome } from "../run/outcome.ts";
+import type { Outcome } from "../run/outcome.ts";
 import type { AttemptSummary, Trial, TrialRecord, Usage } from "../run/trial.ts";
-import { grantsRetry } from "./claim.ts";
 import type { TrialDeps } from "./deps.ts";
+import { nextAfter } from "./policy.ts";
 import { type HeldRecord, writeOwnRecord } from "./record.ts";
 import { storeResult } from "./result.ts";
 
@@ -14,15 +14,16 @@ export interface Ending {
 
 /**
  * Ends an attempt: its record goes to the object store, then the trial's row says so. A trial stays open
- * (`waiting`) when it was cancelled or the policy grants another attempt.
+ * (`waiting`) when it was cancelled or the policy grants another attempt; once its agent was done
+ * (`traced`) there is none, since the verification has been repeated already.
  */
 export async function endAttempt(
   trial: Trial,
   held: HeldRecord<Extract<TrialRecord, { status: "tracing" | "traced" }>>,
   ending: Ending,
   deps: TrialDeps,
-): Promise<"ended" | "again" | "skipped"> {
-  const { attempt, attempts: earlier, startedAt } = held.row;
+): Promise<ReturnType<typeof nextAfter>> {
+  const { attempt, attempts: earlier, startedAt, status } = held.row;
   const endedAt = new Date(deps.clock.now()).toISOString();
   const { outcome, decidedBy, usage } = ending;
   const summary: AttemptSummary = {
@@ -35,7 +36,7 @@ export async function endAttempt(
   };
   const standing = await storeResult(trial, summary, ending.details, deps);
   const attempts = [...earlier, standing];
-  const next = nextAfter(attempts, standing, deps);
+  const next = status === "traced" ? "ended" : nextAfter(attempts, deps);
   const { trialId } = trial;
   const row: TrialRecord =
     next === "ended"
@@ -53,14 +54,4 @@ export async function endAttempt(
     costUsd: standing.usage?.costUsd ?? 0,
   });
   return next;
-}
-
-function nextAfter(
-  attempts: readonly AttemptSummary[],
-  last: AttemptSummary,
-  deps: TrialDeps,
-): "ended" | "again" | "skipped" {
-  if (isValid(last.outcome)) return "ended";
-  if (last.outcome.kind === "cancelled") return "skipped";
-  return grantsRetry(attempts, deps) ? "again" : "ended";
 }

@@ -4,6 +4,7 @@ import type { LoadedTask } from "../ports/agent.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Sandbox, SandboxSpec } from "../ports/sandbox.ts";
 import type { RunSpec } from "../run/spec.ts";
+import { timerMs } from "./time-limit.ts";
 
 const mib = 1024 * 1024;
 
@@ -91,7 +92,7 @@ export async function awaitHealthy(
   if (check == null) return;
   const startedAt = clock.now();
   for (let failures = 0; ; ) {
-    const timeoutMs = check.timeout_sec * 1_000;
+    const timeoutMs = timerMs(check.timeout_sec);
     const result = await sandbox.exec(["/bin/sh", "-c", check.command], { timeoutMs, signal });
     if (result.exitCode === 0) return;
     const starting = clock.now() - startedAt < check.start_period_sec * 1_000;

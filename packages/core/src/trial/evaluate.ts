@@ -8,10 +8,11 @@ import type { Scenario } from "../scenario/scenario.ts";
 import { readJson } from "../stored-json.ts";
 import type { TrialDeps, TrialProgress } from "./deps.ts";
 import { endAttempt } from "./end.ts";
-import { isHeldByOther, newLease, underLease } from "./lease.ts";
+import { busyWhenLost, isHeldByOther, isOwnAndFresh, newLease, underLease } from "./lease.ts";
 import { outcomeOfError } from "./outcome-of-error.ts";
+import { isStopping } from "./policy.ts";
 import { type HeldRecord, readTrialRecord, writeTrialRecord } from "./record.ts";
-import { cancelledIf } from "./trace.ts";
+import { causeOfEnd } from "./trace.ts";
 import { verify } from "./verify.ts";
 
 type TracedRow = Extract<TrialRecord, { status: "traced" }>;
@@ -20,21 +21,24 @@ type TracedRow = Extract<TrialRecord, { status: "traced" }>;
  * The verification of a traced trial. The verifier runs in a sandbox that the agent never touched; when it
  * fails for reasons of its own it is run again over the same workspace, as often as the policy allows.
  */
-export async function evaluateTrial(trial: Trial, deps: TrialDeps): Promise<TrialProgress> {
+export function evaluateTrial(trial: Trial, deps: TrialDeps): Promise<TrialProgress> {
+  return busyWhenLost(() => claimAndEvaluate(trial, deps));
+}
+
+async function claimAndEvaluate(trial: Trial, deps: TrialDeps): Promise<TrialProgress> {
   const held = await readTrialRecord(deps.records, deps.runId, trial.trialId);
-  if (held === undefined || held.row.status === "waiting") return "skipped";
-  if (held.row.status === "ended") return "ended";
+  if (held?.row.status === "ended") return "ended";
+  if (held?.row.status !== "traced") return isStopping(deps) ? "skipped" : "busy";
   if (isHeldByOther(held.row.lease, deps)) return "busy";
-  if (held.row.status === "tracing" || deps.draining.aborted) return "skipped";
+  if (deps.draining.aborted) return "skipped";
   const claimed = await claimVerification({ version: held.version, row: held.row }, deps);
   if (claimed === undefined) return "busy";
-  const evaluated = await underLease(claimed, deps, (lost) =>
+  const { value, held: current } = await underLease(claimed, deps, (lost) =>
     evaluate(trial, claimed.row.trace, deps, AbortSignal.any([deps.signal, lost])),
   );
-  const { value, held: current } = evaluated;
-  if (value === "stopped") return "skipped";
-  const next = await endAttempt(trial, current, value, deps);
-  return next === "ended" ? "ended" : "skipped";
+  if (value === "stopped") return isStopping(deps) ? "skipped" : "busy";
+  await endAttempt(trial, current, value, deps);
+  return "ended";
 }
 
 /** A trial that this process has just traced is still its own; any other is taken by a conditional write. */
@@ -42,8 +46,7 @@ async function claimVerification(
   held: HeldRecord<TracedRow>,
   deps: TrialDeps,
 ): Promise<HeldRecord<TracedRow> | undefined> {
-  const { lease } = held.row;
-  if (lease?.owner === deps.owner.id && lease.until > deps.clock.now()) return held;
+  if (isOwnAndFresh(held.row.lease, deps)) return held;
   return writeTrialRecord(deps.records, deps.runId, { ...held.row, lease: newLease(deps) }, held);
 }
 
@@ -64,9 +67,9 @@ async function evaluate(
   const verifications: Verification[] = [];
   const startedAt = deps.clock.now();
   const judged = await judge(trial, trace, verifications, deps, signal);
-  if (signal.aborted) return "stopped";
+  if (signal.aborted && "failure" in judged) return "stopped";
   const { agentEnd, usage, sandbox, objects } = trace;
-  const replay = await readReplayReport(trial, objects.trajectory, deps);
+  const { replay } = judged;
   return {
     outcome: "rewards" in judged ? outcomeWith(agentEnd, judged.rewards) : judged.failure,
     decidedBy: "rewards" in judged ? judged.decidedBy : "none",
@@ -88,20 +91,21 @@ async function judge(
   verifications: Verification[],
   deps: TrialDeps,
   signal: AbortSignal,
-): Promise<Judgement | { failure: Outcome }> {
+): Promise<(Judgement | { failure: Outcome }) & { replay?: ReplayReport | undefined }> {
   try {
     if (deps.agents(trial.agent.name).decidedBy === "claim") return judgeByClaim(trial);
     const task = await deps.tasks.load(trial.task);
-    if (task.kind === "scenario") return await judgeByAnswer(task.scenario, trace, deps);
+    const replay = await readReplayReport(trial, trace.objects.trajectory, deps);
+    if (task.kind === "scenario") return { ...(await judgeByAnswer(task.scenario, trace, deps)), replay };
     for (let round = 0; ; round += 1) {
       const verdict = await verify(trial, task.harbor, trace, deps, signal);
       verifications.push(verdict.verification);
-      if ("rewards" in verdict) return { rewards: verdict.rewards, decidedBy: "tests" };
+      if ("rewards" in verdict) return { rewards: verdict.rewards, decidedBy: "tests", replay };
       const again = isRetryable(verdict.failure) && round < deps.spec.retry.max;
-      if (!again || signal.aborted) return verdict;
+      if (!again || signal.aborted) return { failure: verdict.failure, replay };
     }
   } catch (error) {
-    return { failure: outcomeOfError(cancelledIf(signal, error), "verifier") };
+    return { failure: outcomeOfError(causeOfEnd(signal, error), "verifier") };
   }
 }
 

@@ -1,31 +1,45 @@
-import { messageOf } from "../errors.ts";
+import { isTracemillError, messageOf, TracemillError } from "../errors.ts";
 import type { Lease, TrialRecord } from "../run/trial.ts";
 import type { TrialDeps } from "./deps.ts";
 import { type HeldRecord, writeTrialRecord } from "./record.ts";
 
+/** How often a lease is renewed. */
+const heartbeatMs = 20_000;
+
 /** A lease unrenewed for this long is free to take: three heartbeats. */
-export const leaseMs = 60_000;
+export const leaseMs = 3 * heartbeatMs;
+
+/** Renewals that may fail in a row (a store that another process keeps busy) before a lease is given up. */
+const maxFailures = 3;
 
 export type Leased = Extract<TrialRecord, { lease?: Lease | undefined }>;
 
-export function newLease(deps: Pick<TrialDeps, "owner" | "clock">): Lease {
+type LeaseDeps = Pick<TrialDeps, "owner" | "clock">;
+
+export function newLease(deps: LeaseDeps): Lease {
   return { owner: deps.owner.id, until: deps.clock.now() + leaseMs };
 }
 
 /** Whether somebody else is at work under this lease. */
-export function isHeldByOther(lease: Lease | undefined, deps: Pick<TrialDeps, "owner" | "clock">): boolean {
+export function isHeldByOther(lease: Lease | undefined, deps: LeaseDeps): boolean {
   if (lease === undefined || lease.owner === deps.owner.id) return false;
   return lease.until > deps.clock.now() && !deps.owner.isGone(lease.owner);
 }
 
+/** Whether a lease is this process's own, with time enough until the first heartbeat. */
+export function isOwnAndFresh(lease: Lease | undefined, deps: LeaseDeps): boolean {
+  return lease?.owner === deps.owner.id && lease.until > deps.clock.now() + heartbeatMs;
+}
+
 /**
- * Renews a lease in the background while `work` runs, and hands `work` a signal that is aborted when the lease
- * is lost, so that two processes never write one thing. Nothing is renewed any more once it returns.
+ * Renews a lease in the background while `work` runs, and hands `work` a signal that is aborted with
+ * `lease-lost` when it is lost, so that two processes never write one thing. Nothing is renewed any more once
+ * it returns.
  * @param renew writes the new lease; false when somebody else has taken it.
  */
 export async function whileRenewing<T>(
   renew: (lease: Lease) => Promise<boolean>,
-  deps: Pick<TrialDeps, "owner" | "clock">,
+  deps: LeaseDeps,
   work: (lost: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const done = new AbortController();
@@ -42,20 +56,37 @@ export async function whileRenewing<T>(
 async function renewUntil(
   done: AbortSignal,
   renew: (lease: Lease) => Promise<boolean>,
-  deps: Pick<TrialDeps, "owner" | "clock">,
+  deps: LeaseDeps,
   lost: AbortController,
 ): Promise<void> {
+  let failures = 0;
   while (!lost.signal.aborted) {
     try {
-      await deps.clock.sleep(leaseMs / 3, done);
+      await deps.clock.sleep(heartbeatMs, done);
     } catch {
       return;
     }
     try {
-      if (!(await renew(newLease(deps)))) lost.abort(new Error("the lease was taken over"));
+      if (!(await renew(newLease(deps)))) lost.abort(leaseLost("another process has taken it over"));
+      failures = 0;
     } catch (error) {
-      lost.abort(new Error(`the lease could not be renewed: ${messageOf(error)}`));
+      failures += 1;
+      if (failures >= maxFailures) lost.abort(leaseLost(`it could not be renewed: ${messageOf(error)}`));
     }
+  }
+}
+
+function leaseLost(why: string): TracemillError {
+  return new TracemillError("lease-lost", `the lease was lost: ${why}`);
+}
+
+/** What is left to somebody who has lost the lease: the trial is another process's now. */
+export async function busyWhenLost<T>(work: () => Promise<T>): Promise<T | "busy"> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isTracemillError(error, "lease-lost")) return "busy";
+    throw error;
   }
 }
 

@@ -1,8 +1,8 @@
 import { parseTrajectory, type Trajectory } from "../atif/trajectory.ts";
-import { TracemillError } from "../errors.ts";
+import { isTracemillError, TracemillError } from "../errors.ts";
 import type { HarborTask } from "../harbor/task.ts";
 import { objectKeys } from "../keys.ts";
-import type { AgentResult, BudgetMeter, LoadedTask } from "../ports/agent.ts";
+import type { AgentResult, LoadedTask } from "../ports/agent.ts";
 import type { Exchange } from "../ports/model-client.ts";
 import type { Sandbox } from "../ports/sandbox.ts";
 import type { Timings, Trace, Trial } from "../run/trial.ts";
@@ -12,10 +12,12 @@ import { claimTrial, type TracingRow } from "./claim.ts";
 import type { TrialDeps, TrialProgress } from "./deps.ts";
 import { type Ending, endAttempt } from "./end.ts";
 import { awaitHealthy, sandboxSpecOf } from "./environment.ts";
-import { newLease, underLease } from "./lease.ts";
+import { busyWhenLost, newLease, underLease } from "./lease.ts";
 import { outcomeOfError } from "./outcome-of-error.ts";
+import { isStopping } from "./policy.ts";
 import { type HeldRecord, trialLabel, writeOwnRecord } from "./record.ts";
 import { noTime } from "./result.ts";
+import { timerMs, underTimeLimit } from "./time-limit.ts";
 import { storeWorkspace } from "./workspace.ts";
 
 /** Folders of the verification alone; the agent's workspace never includes them. */
@@ -27,13 +29,16 @@ const verifierOnly = ["/tests", "/solution"] as const;
  */
 export async function traceTrial(trial: Trial, deps: TrialDeps): Promise<TrialProgress> {
   for (;;) {
-    if (deps.draining.aborted || deps.budget.exceeded(deps.clock.now()) !== undefined) return "skipped";
-    const claimed = await claimTrial(trial, deps);
-    if (claimed === "ended") deps.onEvent({ type: "trial-found-ended", trialId: trial.trialId });
-    if (typeof claimed === "string") return claimed;
-    const next = await traceAttempt(trial, claimed, deps);
+    if (isStopping(deps)) return "skipped";
+    const next = await busyWhenLost(() => claimAndTrace(trial, deps));
     if (next !== "again") return next;
   }
+}
+
+async function claimAndTrace(trial: Trial, deps: TrialDeps): Promise<TrialProgress | "again"> {
+  const claimed = await claimTrial(trial, deps);
+  if (claimed === "ended") deps.onEvent({ type: "trial-found-ended", trialId: trial.trialId });
+  return typeof claimed === "string" ? claimed : traceAttempt(trial, claimed, deps);
 }
 
 async function traceAttempt(
@@ -62,7 +67,8 @@ async function traceAttempt(
     );
     return "traced";
   }
-  return endAttempt(trial, held, { ...value, decidedBy: "none" }, deps);
+  const next = await endAttempt(trial, held, { ...value, decidedBy: "none" }, deps);
+  return next === "later" ? "skipped" : next;
 }
 
 type Traced = { trace: Trace } | Pick<Ending, "outcome" | "usage" | "details">;
@@ -75,39 +81,41 @@ async function runAgent(
 ): Promise<Traced> {
   const timings = { ...noTime };
   const budget = new AttemptBudget(deps.spec.limits, deps.budget, () => deps.clock.now());
+  const exchanges: Exchange[] = [];
   let sandbox: Sandbox | undefined;
   try {
     const task = await deps.tasks.load(trial.task);
     sandbox = await timed(timings, "environmentMs", deps, () => openSandbox(trial, task, deps, signal));
-    const exchanges: Exchange[] = [];
-    const result = await timed(timings, "agentMs", deps, () =>
-      callAgent(trial, task, sandbox, budget, exchanges, deps, signal),
-    );
+    const work = { task, sandbox, budget, exchanges };
+    const result = await timed(timings, "agentMs", deps, () => callAgent(trial, work, deps, signal));
     signal.throwIfAborted();
     if (task.kind === "harbor" && sandbox !== undefined) await collectArtifacts(task.harbor, sandbox, signal);
     const objects = await storeTrace(trial, attempt, result, exchanges, sandbox, deps);
-    const { end: agentEnd, usage } = result;
+    const { end: agentEnd, usage = budget.used } = result;
     const described = sandbox === undefined ? {} : { sandbox: sandbox.description };
     return { trace: { agentEnd, ...(usage === undefined ? {} : { usage }), timings, ...described, objects } };
   } catch (error) {
-    const outcome = outcomeOfError(cancelledIf(signal, error), "agent");
+    const outcome = outcomeOfError(causeOfEnd(signal, error), "agent");
     const { used: usage } = budget;
-    return { outcome, ...(usage === undefined ? {} : { usage }), details: { timings } };
+    const objects = await storeExchanges(trial, attempt, exchanges, deps);
+    return { outcome, ...(usage === undefined ? {} : { usage }), details: { timings, objects } };
   } finally {
-    await sandbox?.close();
+    await closeSandbox(sandbox);
   }
 }
 
 /** Runs the commands with which a task gathers what its verifier will want (`[[verifier.collect]]`). */
 async function collectArtifacts(task: HarborTask, sandbox: Sandbox, signal: AbortSignal): Promise<void> {
   for (const { command, timeout_sec: seconds } of task.config.verifier.collect) {
-    await sandbox.exec(["/bin/bash", "-c", command], { timeoutMs: seconds * 1_000, signal });
+    await sandbox.exec(["/bin/bash", "-c", command], { timeoutMs: timerMs(seconds), signal });
   }
 }
 
-/** Whatever broke after the signal was given broke because of it. */
-export function cancelledIf(signal: AbortSignal, error: unknown): unknown {
-  return signal.aborted ? new TracemillError("cancelled", "stopped on request", { cause: error }) : error;
+/** Whatever broke after the signal was given broke because of it: a lost lease, or a request to stop. */
+export function causeOfEnd(signal: AbortSignal, error: unknown): unknown {
+  if (!signal.aborted) return error;
+  if (isTracemillError(signal.reason, "lease-lost")) return signal.reason;
+  return new TracemillError("cancelled", "stopped on request", { cause: error });
 }
 
 async function openSandbox(
@@ -124,43 +132,50 @@ async function openSandbox(
     await awaitHealthy(task.harbor.config, sandbox, deps.clock, signal);
     return sandbox;
   } catch (error) {
-    await sandbox.close();
+    await closeSandbox(sandbox);
     throw error;
   }
+}
+
+interface Work {
+  task: LoadedTask;
+  sandbox: Sandbox | undefined;
+  budget: AttemptBudget;
+  /** Grows while the agent runs. */
+  exchanges: Exchange[];
 }
 
 /** Runs the agent under its time limit. An agent that runs out of time has failed, and its work still counts. */
 async function callAgent(
   trial: Trial,
-  task: LoadedTask,
-  sandbox: Sandbox | undefined,
-  budget: BudgetMeter,
-  exchanges: Exchange[],
+  { task, sandbox, budget, exchanges }: Work,
   deps: TrialDeps,
   signal: AbortSignal,
 ): Promise<AgentResult> {
   const limitMs = timeLimitOf(task, deps);
-  const timeout = limitMs === undefined ? undefined : AbortSignal.timeout(limitMs);
   const reference = await readReference(trial, deps);
-  const result = await deps.agents(trial.agent.name).run({
+  const context = {
     agent: trial.agent,
     task,
     ...(reference === undefined ? {} : { reference, solutionId: trial.reference?.solutionId ?? "" }),
     ...(sandbox === undefined ? {} : { sandbox }),
-    signal: timeout === undefined ? signal : AbortSignal.any([signal, timeout]),
     budget,
     env: deps.spec.env,
     clock: deps.clock,
-    record: (exchange) => exchanges.push(exchange),
-  });
-  if (timeout?.aborted !== true || limitMs === undefined) return result;
+    record: (exchange: Exchange) => void exchanges.push(exchange),
+  };
+  const limit = { limitMs, signal, force: () => closeSandbox(sandbox) };
+  const { value, timedOut } = await underTimeLimit(limit, deps.clock, (stop) =>
+    deps.agents(trial.agent.name).run({ ...context, signal: stop }),
+  );
+  if (!timedOut || limitMs === undefined) return value;
   const reason = `the agent's time ran out after ${limitMs / 1_000} s`;
-  return { ...result, end: { kind: "agent-failed", failure: "timeout", reason } };
+  return { ...value, end: { kind: "agent-failed", failure: "timeout", reason } };
 }
 
 function timeLimitOf(task: LoadedTask, deps: TrialDeps): number | undefined {
   const own = task.kind === "harbor" ? task.harbor.config.agent.timeout_sec : null;
-  const limits = [own == null ? undefined : own * 1_000, deps.spec.limits.time].filter(
+  const limits = [own == null ? undefined : timerMs(own), deps.spec.limits.time].filter(
     (ms) => ms !== undefined,
   );
   return limits.length === 0 ? undefined : Math.min(...limits);
@@ -179,23 +194,40 @@ async function storeTrace(
   sandbox: Sandbox | undefined,
   deps: TrialDeps,
 ): Promise<Trace["objects"]> {
-  const keyOf = (file: Parameters<typeof objectKeys.attempt>[3]) =>
-    objectKeys.attempt(deps.runId, trial.trialId, attempt, file);
-  const trajectory = keyOf("trajectory.json");
+  const { runId } = deps;
+  const trajectory = objectKeys.attempt(runId, trial.trialId, attempt, "trajectory.json");
+  const artifacts = objectKeys.attempt(runId, trial.trialId, attempt, "artifacts.tar.zst");
   const withReplay =
     result.replay === undefined
       ? result.trajectory
       : { ...result.trajectory, extra: { ...result.trajectory.extra, replay: result.replay } };
   await deps.objects.put(trajectory, Buffer.from(`${JSON.stringify(withReplay)}\n`));
-  if (exchanges.length > 0) await deps.objects.put(keyOf("exchanges.jsonl.zst"), jsonLinesBody(exchanges));
+  const stored = await storeExchanges(trial, attempt, exchanges, deps);
   const changed =
     sandbox !== undefined &&
-    (await storeWorkspace(keyOf("artifacts.tar.zst"), sandbox.diff({ exclude: verifierOnly }), deps.objects));
-  return {
-    trajectory,
-    ...(exchanges.length > 0 ? { exchanges: keyOf("exchanges.jsonl.zst") } : {}),
-    ...(changed ? { artifacts: keyOf("artifacts.tar.zst") } : {}),
-  };
+    (await storeWorkspace(artifacts, sandbox.diff({ exclude: verifierOnly }), deps.objects));
+  return { trajectory, ...stored, ...(changed ? { artifacts } : {}) };
+}
+
+/** Keeps what was said to and by models, of failed attempts too: it was paid for. */
+async function storeExchanges(
+  trial: Trial,
+  attempt: number,
+  exchanges: readonly Exchange[],
+  { objects, runId }: TrialDeps,
+): Promise<{ exchanges?: string }> {
+  if (exchanges.length === 0) return {};
+  const key = objectKeys.attempt(runId, trial.trialId, attempt, "exchanges.jsonl.zst");
+  await objects.put(key, jsonLinesBody([...exchanges]));
+  return { exchanges: key };
+}
+
+/**
+ * Closes a sandbox. Failing to clean up is not the attempt's failure: what is left is removed when sandboxes are
+ * next opened here.
+ */
+export async function closeSandbox(sandbox: Sandbox | undefined): Promise<void> {
+  await sandbox?.close().catch(() => undefined);
 }
 
 async function timed<T>(

@@ -11,7 +11,8 @@ import type { TrialDeps } from "./deps.ts";
 import { resolveEnv, sandboxSpecOf } from "./environment.ts";
 import { outcomeOfError } from "./outcome-of-error.ts";
 import { trialLabel } from "./record.ts";
-import { cancelledIf } from "./trace.ts";
+import { timerMs } from "./time-limit.ts";
+import { causeOfEnd, closeSandbox } from "./trace.ts";
 
 export type Verdict = { verification: Verification } & ({ rewards: Rewards } | { failure: Outcome });
 
@@ -43,10 +44,10 @@ export async function verify(
     await sandbox.writeFiles(testFiles(task));
     decided = { rewards: await runTests(task, sandbox, seen, deps, signal) };
   } catch (error) {
-    const failure = outcomeOfError(cancelledIf(signal, error), "verifier");
+    const failure = outcomeOfError(causeOfEnd(signal, error), "verifier");
     decided = { failure };
   } finally {
-    await sandbox?.close();
+    await closeSandbox(sandbox);
   }
   const verification: Verification = {
     startedAt,
@@ -94,7 +95,7 @@ async function runTests(
   const command = `exec /tests/test.sh > ${outputs.stdout} 2> ${outputs.stderr}`;
   const { exitCode, timedOut } = await sandbox.exec(["/bin/bash", "-c", command], {
     env: resolveEnv(env, deps.spec.env, `${task.name}: [verifier.env]`),
-    timeoutMs: seconds * 1_000,
+    timeoutMs: timerMs(seconds),
     signal,
   });
   signal.throwIfAborted();
