@@ -96,7 +96,7 @@ async function ask(conversation: Conversation, context: LoopContext): Promise<Mo
   conversation.onStep?.(step, called);
   for (const { call, output } of called)
     messages.push({ role: "tool", content: output, tool_call_id: call.id });
-  if (answer.usage !== undefined) context.budget.spend(answer.usage);
+  if (answer.usage !== undefined && !conversation.replayed) context.budget.spend(answer.usage);
   return context.signal.aborted ? undefined : answer;
 }
 

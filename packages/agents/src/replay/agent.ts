@@ -3,8 +3,7 @@ import type { Trajectory } from "@tracemill/core/atif/trajectory.ts";
 import { TracemillError } from "@tracemill/core/errors.ts";
 import type { Agent, AgentContext, AgentResult, TrialVariants } from "@tracemill/core/ports/agent.ts";
 import type { ChatMessage } from "@tracemill/core/ports/model-client.ts";
-import type { TaskRef, Usage } from "@tracemill/core/run/trial.ts";
-import { addUsage } from "@tracemill/core/trial/budget.ts";
+import type { AgentEnd, TaskRef } from "@tracemill/core/run/trial.ts";
 import { runToolLoop } from "../tool-loop.ts";
 import { isLiveTool, openTools } from "../tools/registry.ts";
 import { instructionOf, TrajectoryBuilder } from "../trajectory-builder.ts";
@@ -15,7 +14,8 @@ const version = "1";
 
 /**
  * Plays a recorded solution again: the model's answers come from the recording, the tools really run, in a
- * live sandbox. What they answer this time is held against the recording.
+ * live sandbox. What they answer this time is held against the recording. Tokens are not spent again: the recorded
+ * figures are in the trajectory's steps, and no budget counts them.
  */
 export const replay: Agent = {
   name: "replay",
@@ -44,38 +44,26 @@ async function runReplay(context: AgentContext): Promise<AgentResult> {
   const model = new ReplayModel(reference.agent.model_name ?? "recorded", recording);
   const trajectory = startTrajectory(context, reference, recording);
   const comparison = new ReplayComparison(solutionId, reference.steps);
-  let usage: Usage | undefined;
   let played = 0;
-  const end = await runToolLoop(
-    {
-      model,
-      replayed: true,
-      tools: reference.agent.tool_definitions ?? [],
-      callTool: openTools({ sandbox, signal: context.signal, resources }),
-      trajectory,
-      messages: messagesOf(trajectory.build()),
-      nextUserMessages: () => model.followUps(),
-      onStep: (_step, called) => {
-        comparison.add(recording.turns[played]?.step.step_id ?? 0, called);
-        played += 1;
-      },
-    },
-    {
-      ...context,
-      budget: {
-        spend: (spent) => {
-          usage = usage === undefined ? spent : addUsage(usage, spent);
-          context.budget.spend(spent);
+  const play = (): Promise<AgentEnd> =>
+    runToolLoop(
+      {
+        model,
+        replayed: true,
+        tools: reference.agent.tool_definitions ?? [],
+        callTool: openTools({ sandbox, signal: context.signal, resources }),
+        trajectory,
+        messages: messagesOf(trajectory.build()),
+        nextUserMessages: () => model.followUps(),
+        onStep: (_step, called) => {
+          comparison.add(recording.turns[played]?.step.step_id ?? 0, called);
+          played += 1;
         },
       },
-    },
-  );
-  return {
-    end,
-    trajectory: trajectory.build(),
-    replay: comparison.report(),
-    ...(usage === undefined ? {} : { usage }),
-  };
+      context,
+    );
+  const end: AgentEnd = recording.turns.length === 0 ? { kind: "completed" } : await play();
+  return { end, trajectory: trajectory.build(), replay: comparison.report() };
 }
 
 function startTrajectory(

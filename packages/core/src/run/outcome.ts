@@ -28,7 +28,12 @@ const reason = z.string().min(1);
 export const Outcome = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("scored"), rewards: Rewards }),
   z.strictObject({ kind: z.literal("agent-failed"), failure: AgentFailure, reason, rewards: Rewards }),
-  z.strictObject({ kind: z.literal("environment-failed"), reason }),
+  z.strictObject({
+    kind: z.literal("environment-failed"),
+    reason,
+    /** The task itself is at fault (a Dockerfile that cannot be honoured, say): another attempt would end alike. */
+    permanent: z.literal(true).optional(),
+  }),
   z.strictObject({ kind: z.literal("model-failed"), reason }),
   z.strictObject({ kind: z.literal("verifier-failed"), reason }),
   z.strictObject({ kind: z.literal("cancelled"), reason }),
@@ -43,11 +48,8 @@ export function isValid(outcome: Outcome): outcome is Extract<Outcome, { rewards
 
 /** Outcomes that the retry policy may answer with another attempt. */
 export function isRetryable(outcome: Outcome): boolean {
-  return (
-    outcome.kind === "environment-failed" ||
-    outcome.kind === "model-failed" ||
-    outcome.kind === "verifier-failed"
-  );
+  if (outcome.kind === "environment-failed") return outcome.permanent !== true;
+  return outcome.kind === "model-failed" || outcome.kind === "verifier-failed";
 }
 
 /**

@@ -10,6 +10,8 @@ const notTheAttempts: ReadonlySet<ErrorCode> = new Set([
   "lease-lost",
 ]);
 
+const theTasks: ReadonlySet<ErrorCode> = new Set(["unsupported", "invalid-task"]);
+
 /**
  * The outcome that an error gives an attempt.
  *
@@ -35,6 +37,10 @@ export function outcomeOfError(error: unknown, phase: "environment" | "agent" | 
     case "timeout":
       return { kind: phase === "verifier" ? "verifier-failed" : "environment-failed", reason };
     default:
-      return { kind: "environment-failed", reason };
+      return {
+        kind: "environment-failed",
+        reason,
+        ...(theTasks.has(error.code) ? { permanent: true } : {}),
+      };
   }
 }

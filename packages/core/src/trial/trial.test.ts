@@ -284,3 +284,13 @@ describe("budgets", () => {
     expect(await traceTrial(second, world.deps)).toBe("skipped");
   });
 });
+
+test("a failure that lies in the task is not repeated", async () => {
+  const unsupported = new TracemillError("unsupported", "Dockerfile, line 2: ONBUILD");
+  const world = await trialWorld({
+    sandboxes: (plain) => ({ ...plain, create: () => Promise.reject(unsupported) }),
+  });
+  await runTrial(world);
+  expect(await outcomes(world)).toEqual(["environment-failed"]);
+  expect((await world.row("trl_1"))?.status).toBe("ended");
+});
