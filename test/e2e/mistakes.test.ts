@@ -151,3 +151,11 @@ test("tests that write no number for a reward fail as a verifier, not as a zero"
   const shown = await tracemill(machine, "show", "latest");
   expect(shown.stdout).toMatch(/oracle\s+5\s+0\s+–/);
 });
+
+test("a home where no folder can be made is said at once", async () => {
+  await using machine = await userMachine({ TRACEMILL_HOME: "/proc/nowhere" });
+  const { code, stderr } = await tracemill(machine, "runs");
+  expect(code).toBe(2);
+  expect(stderr).toContain("/proc/nowhere: ");
+  expect(stderr).toContain("set TRACEMILL_HOME to a folder that you may write");
+});

@@ -1,5 +1,5 @@
-import { access, constants, mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { access, constants, mkdir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { agentRegistry } from "@tracemill/agents/registry.ts";
 import { namespaceSandboxes } from "@tracemill/agents/sandbox/namespace/provider.ts";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
@@ -39,7 +39,7 @@ export async function openHome(dir: string): Promise<Home> {
 /** @throws TracemillError `invalid-input` in words that name the folder and the variable. */
 export async function requireWritable(dir: string): Promise<void> {
   try {
-    await mkdir(dir, { recursive: true });
+    await makeFolder(dir);
     await access(dir, constants.W_OK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -52,6 +52,24 @@ export async function requireWritable(dir: string): Promise<void> {
     const remedy = "set TRACEMILL_HOME to a folder that you may write";
     throw new TracemillError("invalid-input", `${dir}: ${words}; ${remedy}`, { cause: error });
   }
+}
+
+/** Makes a folder and those above it. Node's own recursive mkdir never ends where none can be made, as in /proc. */
+async function makeFolder(dir: string): Promise<void> {
+  try {
+    await mkdir(dir);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST" && (await stat(dir)).isDirectory()) return;
+    if (code !== "ENOENT" || dirname(dir) === dir) throw error;
+    await makeFolder(dirname(dir));
+    await mkdir(dir).catch(unlessItIsThere);
+  }
+}
+
+/** Another process may make the same folder. */
+function unlessItIsThere(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EEXIST") throw error;
 }
 
 /** The sandboxes of this machine. */

@@ -11,6 +11,7 @@ import { Command } from "commander";
 import type { CliContext, Home } from "../context.ts";
 import { openSandboxes } from "../deps.ts";
 import { atLeast } from "../flag-values.ts";
+import { demoPrograms } from "../programs.ts";
 import { execute, reportFinished } from "./run.ts";
 
 const help = `
@@ -199,7 +200,8 @@ function latestDemo(spec: RunSpec, home: Home): Promise<RunRecord | undefined> {
 
 /** Says what is missing before anything is fetched, rather than failing each trial. */
 async function requireSandbox(context: CliContext): Promise<void> {
-  const missing = (await openSandboxes(context.home).doctor()).filter(({ status }) => status === "missing");
+  const checks = [...(await openSandboxes(context.home).doctor()), demoPrograms("missing")];
+  const missing = checks.filter(({ status }) => status === "missing");
   const [first] = missing;
   if (first === undefined) return;
   const text = missing
@@ -207,6 +209,6 @@ async function requireSandbox(context: CliContext): Promise<void> {
     .join("\n  ");
   throw new TracemillError(
     "sandbox-unavailable",
-    `this machine cannot run sandboxes:\n  ${text}\nsee: tracemill doctor`,
+    `this machine cannot run the demo:\n  ${text}\nsee: tracemill doctor`,
   );
 }

@@ -4,6 +4,7 @@ import type { DoctorCheck } from "@tracemill/core/ports/sandbox.ts";
 import { Command } from "commander";
 import type { CliContext } from "../context.ts";
 import { openSandboxes, requireWritable } from "../deps.ts";
+import { demoPrograms } from "../programs.ts";
 
 const marks = { ok: "ok     ", missing: "missing", warning: "warning" } as const;
 const wantedFreeBytes = 2 * 1024 ** 3;
@@ -17,7 +18,8 @@ export function doctorCommand(context: CliContext): Command {
       "\nExample:\n  tracemill doctor\n\nExits with 1 when something that a run needs is missing.",
     )
     .action(async () => {
-      const checks = [...(await homeChecks(context.home)), ...(await openSandboxes(context.home).doctor())];
+      const sandboxes = await openSandboxes(context.home).doctor();
+      const checks = [...(await homeChecks(context.home)), ...sandboxes, demoPrograms("warning")];
       for (const check of checks) {
         context.out.event(check);
         context.out.text(`${marks[check.status]}  ${check.name}: ${check.detail}`);

@@ -126,7 +126,9 @@ function productionOf({ config }: CliContext): PipelineDeps["production"] {
 function warnAboutSandbox(spec: RunSpec, { out }: CliContext): void {
   const foreign = spec.source !== undefined || spec.tasks.some((place) => place.startsWith("snapshot:"));
   if (!foreign) return;
-  out.note("note: namespaces isolate less than containers or machines (docs/sandbox.md)");
+  out.note(
+    "note: these tasks are not your own, and run in namespaces, a weaker boundary\n      than a container (docs/sandbox.md)",
+  );
 }
 
 function reportStopped(
