@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
 /** Prints one figure: what it is, its value, the goal, and how far it is on the good side (above 1 is good). */
 export function report(
   what: string,
@@ -20,8 +22,13 @@ export function compare(what: string, ours: number, theirs: number, unit: string
   );
 }
 
-/** Resident memory in MiB, after a collection where `--expose-gc` allows one. */
-export function residentMiB(): number {
-  (globalThis as { gc?: () => void }).gc?.();
-  return process.memoryUsage().rss / 1024 ** 2;
+/** Live memory in MiB: what is left after collections, with `--expose-gc`. */
+export async function liveMiB(): Promise<number> {
+  for (let round = 0; round < 2; round += 1) {
+    // Weak references are let go between turns of the event loop only.
+    await sleep(200);
+    (globalThis as { gc?: () => void }).gc?.();
+  }
+  const { heapUsed, external } = process.memoryUsage();
+  return (heapUsed + external) / 1024 ** 2;
 }
