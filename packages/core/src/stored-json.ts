@@ -1,12 +1,37 @@
+import type { z } from "zod";
 import { messageOf, TracemillError } from "./errors.ts";
 import type { ObjectStore } from "./ports/object-store.ts";
 import { collect, lines, unzstdStream, zstdStream } from "./streams.ts";
+import { parseAs } from "./validation.ts";
 
 /** Reads an object as JSON. @throws TracemillError `not-found`, `storage-corrupt`. */
 export async function readJson(objects: Pick<ObjectStore, "get">, key: string): Promise<unknown> {
   const body = await objects.get(key);
   if (body === undefined) throw new TracemillError("not-found", `${key}: no such object`);
   return parseJson((await collect(body)).toString("utf8"), key);
+}
+
+/**
+ * An object's JSON, as the schema has it; `undefined` when there is no such object.
+ * @throws TracemillError `storage-corrupt`, naming the object and the field.
+ */
+export async function findStored<S extends z.ZodType>(
+  objects: Pick<ObjectStore, "get">,
+  key: string,
+  schema: S,
+): Promise<z.output<S> | undefined> {
+  const body = await objects.get(key);
+  if (body === undefined) return undefined;
+  return parseAs(schema, parseJson((await collect(body)).toString("utf8"), key), key, "storage-corrupt");
+}
+
+/** The same for an object that has to be there. @throws TracemillError `not-found`, `storage-corrupt`. */
+export async function readStored<S extends z.ZodType>(
+  objects: Pick<ObjectStore, "get">,
+  key: string,
+  schema: S,
+): Promise<z.output<S>> {
+  return parseAs(schema, await readJson(objects, key), key, "storage-corrupt");
 }
 
 /** The values of a zstd-compressed JSON-lines object. @throws TracemillError `not-found`, `storage-corrupt`. */

@@ -2,8 +2,7 @@ import { z } from "zod";
 import { objectKeys } from "../keys.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import { ExportSpec } from "../run/export-spec.ts";
-import { readJson } from "../stored-json.ts";
-import { parseAs } from "../validation.ts";
+import { findStored } from "../stored-json.ts";
 
 const count = z.number().int().min(0);
 const Format = z.enum(["sft", "harbor", "trials"]);
@@ -78,11 +77,9 @@ export type DatasetManifest = z.infer<typeof DatasetManifest>;
 export async function readManifest(
   name: string,
   version: string,
-  objects: Pick<ObjectStore, "get" | "head">,
+  objects: Pick<ObjectStore, "get">,
 ): Promise<DatasetManifest | undefined> {
-  const key = `${objectKeys.dataset(name, version)}manifest.json`;
-  if ((await objects.head(key)) === undefined) return undefined;
-  return parseAs(DatasetManifest, await readJson(objects, key), key, "storage-corrupt");
+  return findStored(objects, `${objectKeys.dataset(name, version)}manifest.json`, DatasetManifest);
 }
 
 /** A run's spec without the values of its variables, which may be secrets: a dataset is made to be shared. */

@@ -5,7 +5,8 @@ import { objectKeys } from "../keys.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { RecordStore } from "../ports/record-store.ts";
 import { RawRow } from "../production/schemas.ts";
-import { collect, lines, unzstdStream } from "../streams.ts";
+import { findStored } from "../stored-json.ts";
+import { lines, unzstdStream } from "../streams.ts";
 import { parseAs } from "../validation.ts";
 import { IngestCounts, IngestQuery, readCursor } from "./cursor.ts";
 import { parsePlain } from "./json.ts";
@@ -66,16 +67,7 @@ export async function readManifest(
   source: string,
   snapshotId: string,
 ): Promise<SnapshotManifest | undefined> {
-  const key = objectKeys.snapshotManifest(source, snapshotId);
-  const stored = await objects.get(key);
-  if (stored === undefined) return undefined;
-  const text = (await collect(stored)).toString("utf8");
-  try {
-    return parseAs(SnapshotManifest, JSON.parse(text), key, "storage-corrupt");
-  } catch (error) {
-    if (isTracemillError(error)) throw error;
-    throw new TracemillError("storage-corrupt", `${key} is not JSON: ${messageOf(error)}`, { cause: error });
-  }
+  return findStored(objects, objectKeys.snapshotManifest(source, snapshotId), SnapshotManifest);
 }
 
 /**

@@ -3,8 +3,8 @@ import { TracemillError } from "../errors.ts";
 import { sha256Hex } from "../ids.ts";
 import { objectKeys } from "../keys.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
+import { findStored } from "../stored-json.ts";
 import { collect, zstd } from "../streams.ts";
-import { parseAs } from "../validation.ts";
 import type { IdSet } from "./id-set.ts";
 import { SnapshotPart } from "./manifest.ts";
 import type { FetchedRow } from "./rows.ts";
@@ -116,23 +116,16 @@ async function pack(
   return { body, info };
 }
 
-/** @throws TracemillError `storage-corrupt` when a checkpoint that the cursor counts is not there. */
+/** @throws TracemillError `storage-corrupt` when a checkpoint that the cursor counts is not there, or is damaged. */
 export async function readCheckpoint(
   objects: Pick<ObjectStore, "get">,
   { source, snapshotId }: PartPlace,
   number: number,
 ): Promise<PartCheckpoint> {
   const key = objectKeys.snapshotCheckpoint(source, snapshotId, number);
-  const stored = await objects.get(key);
-  if (stored === undefined) {
-    throw new TracemillError("storage-corrupt", `${key} is missing; begin anew with \`--restart\``);
-  }
-  return parseAs(
-    PartCheckpoint,
-    JSON.parse((await collect(stored)).toString("utf8")),
-    key,
-    "storage-corrupt",
-  );
+  const stored = await findStored(objects, key, PartCheckpoint);
+  if (stored !== undefined) return stored;
+  throw new TracemillError("storage-corrupt", `${key} is missing; begin anew with \`--restart\``);
 }
 
 /** Adds the ids that a checkpoint names. */

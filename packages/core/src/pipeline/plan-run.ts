@@ -4,7 +4,7 @@ import type { ObjectStore } from "../ports/object-store.ts";
 import { type Excluded, type FilledShard, Plan, planTask, type Shard, ShardFiller } from "../run/plan.ts";
 import type { RunSpec } from "../run/spec.ts";
 import { TaskRef, Trial } from "../run/trial.ts";
-import { jsonLinesBody, readJson, readJsonLines } from "../stored-json.ts";
+import { jsonLinesBody, readJsonLines, readStored } from "../stored-json.ts";
 import { parseAs } from "../validation.ts";
 import { untilStopped } from "./until-stopped.ts";
 
@@ -85,7 +85,7 @@ export async function* readRunTasks(runId: string, objects: ObjectStore): AsyncG
 /** @throws TracemillError `not-found` when the run has no plan yet. */
 export async function readPlan(runId: string, objects: ObjectStore): Promise<Plan> {
   const key = objectKeys.runShards(runId);
-  return parseAs(Plan, await readJson(objects, key), key, "storage-corrupt");
+  return readStored(objects, key, Plan);
 }
 
 export async function* readShard(runId: string, shard: Shard, objects: ObjectStore): AsyncGenerator<Trial> {

@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { objectKeys } from "../keys.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
-import { readJson } from "../stored-json.ts";
-import { parseAs } from "../validation.ts";
+import { findStored } from "../stored-json.ts";
 
 const Count = z.number().int().min(0);
 
@@ -40,11 +39,9 @@ export type PreparedManifest = z.infer<typeof PreparedManifest>;
  * @throws TracemillError `storage-corrupt`.
  */
 export async function readPreparedManifest(
-  objects: Pick<ObjectStore, "get" | "head">,
+  objects: Pick<ObjectStore, "get">,
   source: string,
   snapshotId: string,
 ): Promise<PreparedManifest | undefined> {
-  const key = objectKeys.preparedManifest(source, snapshotId);
-  if ((await objects.head(key)) === undefined) return undefined;
-  return parseAs(PreparedManifest, await readJson(objects, key), key, "storage-corrupt");
+  return findStored(objects, objectKeys.preparedManifest(source, snapshotId), PreparedManifest);
 }

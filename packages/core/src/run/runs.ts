@@ -4,7 +4,7 @@ import { objectKeys, recordKeys } from "../keys.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { RecordStore } from "../ports/record-store.ts";
-import { readJson } from "../stored-json.ts";
+import { readStored } from "../stored-json.ts";
 import { parseAs } from "../validation.ts";
 import { RunRecord } from "./run.ts";
 import { canonicalJson, ResolvedRunSpec, type RunSpec, specHash } from "./spec.ts";
@@ -97,7 +97,7 @@ export async function* listRuns(
 
 export async function readRunSpec(runId: string, objects: ObjectStore): Promise<RunSpec> {
   const key = objectKeys.runSpec(runId);
-  return parseAs(ResolvedRunSpec, await readJson(objects, key), key, "storage-corrupt");
+  return readStored(objects, key, ResolvedRunSpec);
 }
 
 type RunState =

@@ -3,8 +3,7 @@ import type { ObjectStore } from "../ports/object-store.ts";
 import { type Outcome, rewardOf } from "../run/outcome.ts";
 import { AttemptResult } from "../run/result.ts";
 import type { AttemptSummary, ReferenceSolution, Timings, Trial } from "../run/trial.ts";
-import { readJson } from "../stored-json.ts";
-import { parseAs } from "../validation.ts";
+import { readStored } from "../stored-json.ts";
 import type { TrialDeps } from "./deps.ts";
 
 export const noTime: Timings = { environmentMs: 0, agentMs: 0, verifierMs: 0 };
@@ -43,7 +42,7 @@ export async function storeResult(
 
 /** @throws TracemillError `not-found`, `storage-corrupt`. */
 export async function readResult(key: string, objects: Pick<ObjectStore, "get">): Promise<AttemptResult> {
-  return parseAs(AttemptResult, await readJson(objects, key), key, "storage-corrupt");
+  return readStored(objects, key, AttemptResult);
 }
 
 function summaryOf(result: AttemptResult): AttemptSummary {
