@@ -169,3 +169,9 @@ describe("unpackTask", () => {
     );
   });
 });
+
+test("a name that begins with a byte order mark keeps it", async () => {
+  const paths = ["\uFEFFa", `${"x".repeat(90)}/\uFEFF${"y".repeat(60)}`, "a/\uFEFFb"];
+  const unpacked = await unpackTask(await packTask(paths.map((path) => file(path))), "t");
+  expect(unpacked.map(({ path }) => path).toSorted()).toEqual(paths.toSorted());
+});

@@ -2,6 +2,7 @@ import { createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } 
 import { createTarDecoder, packTar, type TarHeader } from "modern-tar";
 import { messageOf, TracemillError } from "../errors.ts";
 import { collect, zstd } from "../streams.ts";
+import { tarName } from "../tar-name.ts";
 import { byCodePoint, type TaskFile } from "./task-files.ts";
 
 export interface UnpackOptions {
@@ -26,7 +27,7 @@ export async function packTask(files: readonly TaskFile[]): Promise<Uint8Array> 
     .toSorted((a, b) => byCodePoint(a.path, b.path))
     .map(({ path, content, mode }) => ({
       header: {
-        name: paths.add(path),
+        ...tarName(paths.add(path)),
         size: content.byteLength,
         mode: normalMode(mode),
         mtime: new Date(0),

@@ -1,5 +1,6 @@
 import { createTarDecoder, createTarPacker, type TarHeader } from "modern-tar";
 import { messageOf, TracemillError } from "../errors.ts";
+import { tarName } from "../tar-name.ts";
 
 /**
  * What a workspace consists of: the changes to a file system, as the OCI image layer format writes them
@@ -56,15 +57,15 @@ function headerOf(entry: LayerEntry): TarHeader {
   const common = { mtime: new Date(0), uid: 0, gid: 0, size: 0 };
   switch (entry.type) {
     case "file":
-      return { ...common, type: "file", name: entry.path, mode: entry.mode, size: entry.size };
+      return { ...common, type: "file", ...tarName(entry.path), mode: entry.mode, size: entry.size };
     case "directory":
-      return { ...common, type: "directory", name: `${entry.path}/`, mode: entry.mode };
+      return { ...common, type: "directory", ...tarName(`${entry.path}/`), mode: entry.mode };
     case "symlink":
-      return { ...common, type: "symlink", name: entry.path, mode: 0o777, linkname: entry.target };
+      return { ...common, type: "symlink", ...tarName(entry.path), mode: 0o777, linkname: entry.target };
     case "whiteout":
-      return { ...common, type: "file", name: inFolder(entry.path), mode: 0o644 };
+      return { ...common, type: "file", ...tarName(inFolder(entry.path)), mode: 0o644 };
     case "opaque":
-      return { ...common, type: "file", name: joined(entry.path, opaqueName), mode: 0o644 };
+      return { ...common, type: "file", ...tarName(joined(entry.path, opaqueName)), mode: 0o644 };
   }
 }
 
