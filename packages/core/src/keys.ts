@@ -28,6 +28,13 @@ export const objectKeys = {
   runShard: (runId: string, shardId: string): string => `runs/${runId}/plan/${shardId}.jsonl.zst`,
   /** Pairs of task and agent that the plan left out, with the reason. */
   runExcluded: (runId: string): string => `runs/${runId}/plan/excluded.jsonl.zst`,
+  /** The folders that the run's spec names, as the machine that started it saw them, one `SentFolder` a line. */
+  runFolders: (runId: string): string => `runs/${runId}/plan/folders.jsonl.zst`,
+  /** What one round of a state machine works on: a JSON array, one entry a shard or an image. */
+  runRound: (runId: string, execution: string, round: number, what: "shards" | "images"): string =>
+    `runs/${runId}/rounds/${execution}/${round}-${what}.json`,
+  /** Prefix under which a distributed map reports the shards of a round. */
+  runRoundResults: (runId: string, execution: string): string => `runs/${runId}/rounds/${execution}/results/`,
   /** The results table: one row a trial. */
   runResults: (runId: string): string => `runs/${runId}/results.csv`,
   runSummary: (runId: string): string => `runs/${runId}/summary.json`,
@@ -45,6 +52,10 @@ export const recordKeys = {
   run: (runId: string): RecordKey => ({ pk: "runs", sk: runId }),
   trial: (runId: string, trialId: string): RecordKey => ({ pk: `run#${runId}`, sk: `trial#${trialId}` }),
   stage: (runId: string, stage: string): RecordKey => ({ pk: `run#${runId}`, sk: `stage#${stage}` }),
+  /** How a shard stands, as its workers report it. */
+  shard: (runId: string, shardId: string): RecordKey => ({ pk: `run#${runId}`, sk: `shard#${shardId}` }),
+  /** The sum over a run's shards. */
+  progress: (runId: string): RecordKey => ({ pk: `run#${runId}`, sk: "progress" }),
   /** Where an ingest of a source stands. */
   cursor: (source: string): RecordKey => ({ pk: `source#${source}`, sk: "cursor" }),
 };

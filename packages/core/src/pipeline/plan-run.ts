@@ -1,7 +1,15 @@
 import { objectKeys } from "../keys.ts";
 import type { AgentRegistry } from "../ports/agent.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
-import { type Excluded, type FilledShard, Plan, planTask, type Shard, ShardFiller } from "../run/plan.ts";
+import {
+  type Excluded,
+  type FilledShard,
+  Plan,
+  planTask,
+  type Shard,
+  ShardFiller,
+  shardSizes,
+} from "../run/plan.ts";
 import type { RunSpec } from "../run/spec.ts";
 import { TaskRef, Trial } from "../run/trial.ts";
 import { jsonLinesBody, readJsonLines, readStored } from "../stored-json.ts";
@@ -24,7 +32,7 @@ export async function resolvePlan(
   onShard: (filled: FilledShard) => Promise<void>,
 ): Promise<Plan> {
   const { runId, spec, agents } = input;
-  const filler = new ShardFiller();
+  const filler = new ShardFiller(shardSizes[spec.sandbox]);
   const shards: Shard[] = [];
   const excludedBy: Record<string, number> = {};
   const counts = { tasks: 0, trials: 0, excluded: 0 };
@@ -42,7 +50,8 @@ export async function resolvePlan(
         continue;
       }
       counts.trials += entry.trials.length;
-      for (const trial of entry.trials) for (const filled of filler.add(trial)) await close(filled);
+      for (const trial of entry.trials)
+        for (const filled of filler.add(trial, entry.sandboxed)) await close(filled);
     }
   }
   for (const filled of filler.finish()) await close(filled);

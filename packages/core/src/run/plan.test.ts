@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Agent, AgentRegistry, TrialVariants } from "../ports/agent.ts";
-import { planTask, ShardFiller, shardSize } from "./plan.ts";
+import { planTask, ShardFiller } from "./plan.ts";
 import { parseRunSpec } from "./spec.ts";
 import type { ReferenceSolution, TaskRef, Trial } from "./trial.ts";
 
@@ -98,26 +98,37 @@ describe("shards", () => {
   const anyTrial = fc.record({
     environment: fc.constantFrom("e1", "e2", "e3"),
     model: fc.constantFrom("m1", undefined),
+    trace: fc.boolean(),
+    evaluate: fc.boolean(),
   });
 
-  test("hold every trial once, one environment and one model each, none too large", () => {
+  test("hold every trial once, one environment, model and kind of compute each, none too large", () => {
     fc.assert(
-      fc.property(fc.array(anyTrial, { maxLength: 400 }), (kinds) => {
-        const filler = new ShardFiller();
+      fc.property(fc.array(anyTrial, { maxLength: 400 }), fc.integer({ min: 1, max: 64 }), (kinds, size) => {
+        const filler = new ShardFiller(size);
         const trials = kinds.map(({ environment, model }, index): Trial => {
           const { references: _, ...rest } = { ...task, environment };
           const agent = model === undefined ? { name: "a" } : { name: "a", model };
           return { trialId: `trl_${index}`, task: rest, agent, sample: 0 };
         });
-        const filled = [...trials.flatMap((trial) => filler.add(trial)), ...filler.finish()];
+        const sandboxedOf = (index: number): { trace: boolean; evaluate: boolean } => ({
+          trace: kinds[index]?.trace === true,
+          evaluate: kinds[index]?.evaluate === true,
+        });
+        const filled = [
+          ...trials.flatMap((trial, index) => filler.add(trial, sandboxedOf(index))),
+          ...filler.finish(),
+        ];
         expect(filled.flatMap((shard) => shard.trials.map(({ trialId }) => trialId)).toSorted()).toEqual(
           trials.map(({ trialId }) => trialId).toSorted(),
         );
         for (const { shard, trials: inside } of filled) {
-          expect(inside.length).toBeLessThanOrEqual(shardSize);
+          expect(inside.length).toBeLessThanOrEqual(size);
           expect(shard.trials).toBe(inside.length);
           expect(inside.every((trial) => trial.task.environment === shard.environment)).toBe(true);
           expect(inside.every((trial) => trial.agent.model === shard.model)).toBe(true);
+          for (const { trialId } of inside)
+            expect(sandboxedOf(Number(trialId.slice(4)))).toEqual(shard.sandboxed);
         }
       }),
     );

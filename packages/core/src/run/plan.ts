@@ -1,11 +1,14 @@
 import { z } from "zod";
 import { contentId } from "../ids.ts";
-import type { AgentRegistry } from "../ports/agent.ts";
+import type { Agent, AgentRegistry } from "../ports/agent.ts";
 import type { RunSpec } from "./spec.ts";
 import { AgentRef, TaskRef, type Trial } from "./trial.ts";
 
-/** Trials in a shard: enough to pay an image pull once, few enough that a lost job loses little. */
-export const shardSize = 64;
+/**
+ * Trials in a shard: enough to pay an image pull once, few enough that a lost job loses little. With `job` each
+ * trial has a container of its own, and a job holds at most ten: the worker's, and one spare for a retry.
+ */
+export const shardSizes: Record<RunSpec["sandbox"], number> = { namespace: 64, job: 8 };
 
 /** Trials that wait for their shard to fill; beyond it the shard that was opened first is closed early. */
 const openTrials = 16_384;
@@ -16,6 +19,8 @@ export const Shard = z.strictObject({
   environment: z.string(),
   /** The model that its trials share; absent for agents that need none. */
   model: z.string().optional(),
+  /** Which parts of its trials run commands in a sandbox; the others need no more than a plain container. */
+  sandboxed: z.strictObject({ trace: z.boolean(), evaluate: z.boolean() }),
   trials: z.number().int().min(1),
 });
 export type Shard = z.infer<typeof Shard>;
@@ -43,9 +48,9 @@ export const Excluded = z.strictObject({
 });
 export type Excluded = z.infer<typeof Excluded>;
 
-export type PlanEntry = { trials: Trial[] } | { excluded: Excluded };
+export type PlanEntry = { trials: Trial[]; sandboxed: Shard["sandboxed"] } | { excluded: Excluded };
 
-/** What namespaces on the user's own machine cannot give. */
+/** What a sandbox of one container, or of namespaces, cannot give. */
 const refusals: Record<TaskRef["needs"][number], string> = {
   image: "wants a prebuilt image (`docker_image`); namespaces start from this machine's own system",
   gpu: "wants a GPU or TPU; namespaces have none",
@@ -71,9 +76,8 @@ export function* planTask(
     });
     const [need] = task.needs;
     const found = agents(agent.name);
-    const wantsSandbox =
-      found.needsSandbox(task) || (found.decidedBy === "task" && task.decidedBy === "tests");
-    if (need !== undefined && wantsSandbox) {
+    const sandboxed = sandboxedParts(task, found);
+    if (need !== undefined && (sandboxed.trace || sandboxed.evaluate)) {
       yield leftOut(refusals[need]);
       continue;
     }
@@ -96,8 +100,15 @@ export function* planTask(
         };
       }),
     );
-    yield { trials: [...new Map(trials.map((trial) => [trial.trialId, trial])).values()] };
+    yield { trials: [...new Map(trials.map((trial) => [trial.trialId, trial])).values()], sandboxed };
   }
+}
+
+function sandboxedParts(task: TaskRef, agent: Agent): Shard["sandboxed"] {
+  return {
+    trace: agent.needsSandbox(task),
+    evaluate: agent.decidedBy === "task" && task.decidedBy === "tests",
+  };
 }
 
 export interface FilledShard {
@@ -105,22 +116,36 @@ export interface FilledShard {
   trials: Trial[];
 }
 
+/** What the trials of a shard share. */
+type Common = Omit<Shard, "shardId" | "trials">;
+
 /**
- * Collects trials into shards of one environment and one model. Memory is bounded: at most `openTrials`
- * trials wait.
+ * Collects trials into shards of one environment, one model and one kind of compute. Memory is bounded: at most
+ * `openTrials` trials wait.
  */
 export class ShardFiller {
-  readonly #open = new Map<string, Trial[]>();
+  readonly #size: number;
+  readonly #open = new Map<string, { common: Common; trials: Trial[] }>();
   #waiting = 0;
 
+  /** @param size trials in a full shard. */
+  constructor(size: number) {
+    this.#size = size;
+  }
+
   /** @returns the shards that this trial closed. */
-  add(trial: Trial): FilledShard[] {
-    const key = JSON.stringify([trial.task.environment, trial.agent.model ?? null]);
-    const trials = this.#open.get(key) ?? [];
-    trials.push(trial);
-    this.#open.set(key, trials);
+  add(trial: Trial, sandboxed: Shard["sandboxed"]): FilledShard[] {
+    const { environment } = trial.task;
+    const { model } = trial.agent;
+    const key = JSON.stringify([environment, model ?? null, sandboxed.trace, sandboxed.evaluate]);
+    const open = this.#open.get(key) ?? {
+      common: { environment, sandboxed, ...(model === undefined ? {} : { model }) },
+      trials: [],
+    };
+    open.trials.push(trial);
+    this.#open.set(key, open);
     this.#waiting += 1;
-    if (trials.length >= shardSize) return [this.#close(key, trials)];
+    if (open.trials.length >= this.#size) return [this.#close(key, open)];
     if (this.#waiting <= openTrials) return [];
     const [oldest] = this.#open;
     return oldest === undefined ? [] : [this.#close(...oldest)];
@@ -128,15 +153,13 @@ export class ShardFiller {
 
   /** The shards that are still open. */
   *finish(): Generator<FilledShard> {
-    for (const [key, trials] of [...this.#open]) yield this.#close(key, trials);
+    for (const [key, open] of [...this.#open]) yield this.#close(key, open);
   }
 
-  #close(key: string, trials: Trial[]): FilledShard {
+  #close(key: string, { common, trials }: { common: Common; trials: Trial[] }): FilledShard {
     this.#open.delete(key);
     this.#waiting -= trials.length;
-    const [environment, model] = JSON.parse(key) as [string, string | null];
     const shardId = contentId("shd", [trials.map((trial) => trial.trialId)]);
-    const shard = { shardId, environment, trials: trials.length, ...(model === null ? {} : { model }) };
-    return { shard, trials };
+    return { shard: { shardId, trials: trials.length, ...common }, trials };
   }
 }

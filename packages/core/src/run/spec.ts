@@ -26,6 +26,32 @@ const ProdSource = z.strictObject({
   solutionPageSize: z.number().int().positive().default(100),
 });
 
+/** A model that a GPU job serves to the trials of its shard, through an OpenAI-compatible server of its own. */
+const servedModel = <D extends z.ZodType<number>>(duration: D) =>
+  z.strictObject({
+    /** The server as an argv; `{model}` and `{port}` are filled in. It has to listen on 127.0.0.1. */
+    command: z
+      .array(z.string().min(1))
+      .min(1)
+      .default(["vllm", "serve", "{model}", "--host", "127.0.0.1", "--port", "{port}"]),
+    /** What the server calls the model. Default: the name that agents use. */
+    model: z.string().min(1).optional(),
+    /** Answers 2xx once the model is loaded. */
+    healthPath: z.string().startsWith("/").default("/health"),
+    /** How long loading may take. */
+    startTimeout: duration.optional(),
+    env: z.record(z.string(), z.string()).default({}),
+  });
+export type ServedModel = z.infer<ReturnType<typeof servedModel<typeof Duration>>>;
+
+/** What only a run on AWS heeds. */
+const AwsOptions = z.strictObject({
+  /** Shards (so Batch jobs) at once. Within one of them `concurrency` trials run at once. */
+  jobs: z.number().int().min(1).max(10_000).default(100),
+  /** Interruptible capacity first; `false`: on demand only. */
+  spot: z.boolean().default(true),
+});
+
 const limits = <D extends z.ZodType<number>>(duration: D) =>
   z.strictObject({
     /** Time for an attempt's agent; the task's own limit holds too. */
@@ -54,9 +80,16 @@ const runSpec = <D extends z.ZodType<number>>(duration: D) =>
       agents: z.array(AgentRef).min(1),
       /** Trials per task and agent. */
       attempts: z.number().int().min(1).max(1_000).default(1),
-      /** Trials at once on this machine. */
+      /** Trials at once in one process: on this machine, or in each job on AWS. */
       concurrency: z.number().int().min(1).max(1_024).default(4),
-      sandbox: z.enum(["namespace"]).default("namespace"),
+      /**
+       * `namespace`: Linux namespaces, on this machine or inside a job's container. `job`: on AWS, a container
+       * of the task's own image beside the worker.
+       */
+      sandbox: z.enum(["namespace", "job"]).default("namespace"),
+      /** Models that GPU jobs serve, by the name that `agents[].model` gives. */
+      models: z.record(z.string(), servedModel(duration)).default({}),
+      aws: AwsOptions.default({ jobs: 100, spot: true }),
       /** `task`: as each task says; `none`: never, whatever a task says. */
       network: z.enum(["task", "none"]).default("task"),
       /** Values for `${NAME}` in the tasks' `env` tables. */
