@@ -23,7 +23,7 @@ export class Counts {
     if (event.type === "trial-found-ended") this.found += 1;
     if (event.type === "attempt-started") this.#firstAt ??= this.#clock.now();
     if (event.type !== "attempt-ended") return;
-    this.costUsd += event.costUsd;
+    this.costUsd += event.usage?.costUsd ?? 0;
     if (!event.final) {
       this.repeated += 1;
       return;

@@ -9,7 +9,7 @@ const planned: PipelineEvent = { type: "planned", tasks: 2, trials: 4, excluded:
 function ended(final: boolean, kind: "scored" | "environment-failed"): PipelineEvent {
   const outcome = kind === "scored" ? { kind, rewards: { reward: 1 } } : { kind, reason: "no disk" };
   const names = { trialId: "trl_1", task: "t", agent: "oracle", attempt: 1 };
-  return { type: "attempt-ended", ...names, outcome, final, costUsd: 0 };
+  return { type: "attempt-ended", ...names, outcome, final };
 }
 
 function stageEnded(

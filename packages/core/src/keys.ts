@@ -30,8 +30,11 @@ export const objectKeys = {
   runExcluded: (runId: string): string => `runs/${runId}/plan/excluded.jsonl.zst`,
   /** The folders that the run's spec names, as the machine that started it saw them, one `SentFolder` a line. */
   runFolders: (runId: string): string => `runs/${runId}/plan/folders.jsonl.zst`,
-  /** What one round of a state machine works on: a JSON array, one entry a shard or an image. */
-  runRound: (runId: string, execution: string, round: number, what: "shards" | "images"): string =>
+  /**
+   * What one round of a state machine works on: a JSON array, one entry a shard or an image. `state`: how far the run
+   * was when the round was made.
+   */
+  runRound: (runId: string, execution: string, round: number, what: "shards" | "images" | "state"): string =>
     `runs/${runId}/rounds/${execution}/${round}-${what}.json`,
   /** Prefix under which a distributed map reports the shards of a round. */
   runRoundResults: (runId: string, execution: string): string => `runs/${runId}/rounds/${execution}/results/`,
@@ -45,6 +48,8 @@ export const objectKeys = {
     file: "result.json" | "trajectory.json" | "exchanges.jsonl.zst" | "artifacts.tar.zst",
   ): string => `runs/${runId}/trials/${trialId}/${attempt}/${file}`,
   dataset: (name: string, version: string): string => `datasets/${name}/${version}/`,
+  /** A spec that new snapshots start runs of. */
+  storedSpec: (name: string): string => `specs/${name}.json`,
 };
 
 export const recordKeys = {
@@ -58,4 +63,6 @@ export const recordKeys = {
   progress: (runId: string): RecordKey => ({ pk: `run#${runId}`, sk: "progress" }),
   /** Where an ingest of a source stands. */
   cursor: (source: string): RecordKey => ({ pk: `source#${source}`, sk: "cursor" }),
+  /** What came of one firing of a source's schedule. */
+  firing: (source: string, firing: string): RecordKey => ({ pk: `source#${source}`, sk: `firing#${firing}` }),
 };

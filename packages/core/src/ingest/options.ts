@@ -75,7 +75,10 @@ export function toQuery(options: FetchOptions, client: ProductionClient): Ingest
   };
 }
 
-/** @throws TracemillError `conflict` that names what differs, when an unfinished ingest asked something else. */
+/**
+ * @throws TracemillError `conflict` that names what differs (also as `context.differing`), when an unfinished ingest
+ *   asked something else.
+ */
 export function assertSameQuery(source: string, open: IngestQuery, asked: IngestQuery): void {
   const keys = differing(open, asked);
   if (keys.length === 0) return;
@@ -86,6 +89,7 @@ export function assertSameQuery(source: string, open: IngestQuery, asked: Ingest
     "conflict",
     `source \`${source}\` has an unfinished ingest that asked for something else (${words.join("; ")}): ` +
       "finish it with what it asked for, or drop it with `tracemill ingest --restart`",
+    { context: { differing: keys } },
   );
 }
 

@@ -22,7 +22,11 @@ type StepHandler = (
   deps: PipelineDeps,
 ) => Promise<StepOutput>;
 
-type ShardHandler = (runId: string, shard: Shard, deps: PipelineDeps) => Promise<ShardReport>;
+type ShardHandler = (
+  runId: string,
+  shard: Pick<Shard, "shardId">,
+  deps: PipelineDeps,
+) => Promise<ShardReport>;
 
 /** How the trials of a shard stand after a fan-out stage. */
 export type ShardReport = Record<TrialProgress, number>;
@@ -86,7 +90,7 @@ async function ingest(deps: PipelineDeps): Promise<StepOutput> {
 
 async function overShard(
   runId: string,
-  shard: Shard,
+  shard: Pick<Shard, "shardId">,
   deps: PipelineDeps,
   work: (trial: Trial, deps: PipelineDeps) => Promise<TrialProgress>,
 ): Promise<ShardReport> {

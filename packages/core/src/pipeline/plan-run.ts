@@ -97,7 +97,11 @@ export async function readPlan(runId: string, objects: ObjectStore): Promise<Pla
   return readStored(objects, key, Plan);
 }
 
-export async function* readShard(runId: string, shard: Shard, objects: ObjectStore): AsyncGenerator<Trial> {
+export async function* readShard(
+  runId: string,
+  shard: Pick<Shard, "shardId">,
+  objects: ObjectStore,
+): AsyncGenerator<Trial> {
   const key = objectKeys.runShard(runId, shard.shardId);
   for await (const value of readJsonLines(objects, key)) yield parseAs(Trial, value, key, "storage-corrupt");
 }

@@ -16,6 +16,11 @@ import { untilStopped } from "./until-stopped.ts";
 
 const snapshotPrefix = "snapshot:";
 
+/** Whether a place in `tasks` names a source's newest snapshot rather than a folder. */
+export function isSnapshotPlace(place: string): boolean {
+  return place.startsWith(snapshotPrefix);
+}
+
 /**
  * Stores the tasks of a run, one archive each, and the list of them. A task that comes twice, from a folder
  * and a snapshot say, is listed once, where it came first.
@@ -47,7 +52,7 @@ async function* allTasks(
 ): AsyncGenerator<TaskRef> {
   if (ingested !== undefined) yield* snapshotTasks(ingested, deps);
   for (const place of deps.spec.tasks) {
-    if (place.startsWith(snapshotPrefix)) yield* namedSnapshotTasks(place.slice(snapshotPrefix.length), deps);
+    if (isSnapshotPlace(place)) yield* namedSnapshotTasks(place.slice(snapshotPrefix.length), deps);
     else for await (const folder of deps.taskFolders(place)) yield await storeFolder(folder, deps);
   }
 }
@@ -71,7 +76,8 @@ async function* namedSnapshotTasks(source: string, deps: PipelineDeps): AsyncGen
   yield* snapshotTasks({ source, snapshotId }, deps);
 }
 
-async function storeFolder(folder: TaskFolder, deps: Pick<PipelineDeps, "objects">): Promise<TaskRef> {
+/** Stores the archive of the task in a folder, unless it is there. @throws TracemillError `invalid-task`. */
+export async function storeFolder(folder: TaskFolder, deps: Pick<PipelineDeps, "objects">): Promise<TaskRef> {
   const task = readFolder(folder);
   const files = task.kind === "harbor" ? task.harbor.files : scenarioFiles(task.scenario);
   const ref = folderTaskRef(folder, task);

@@ -68,10 +68,12 @@ export interface TrialStanding {
 export async function* readStandings(runId: string, stores: StoresOf): AsyncGenerator<TrialStanding> {
   const plan = await readPlan(runId, stores.objects);
   for (const shard of plan.shards) {
-    for await (const trial of readShard(runId, shard, stores.objects)) {
-      const held = await readTrialRecord(stores.records, runId, trial.trialId);
-      yield { trial, record: held?.row };
-    }
+    const trials = await Array.fromAsync(readShard(runId, shard, stores.objects));
+    // One round trip for a shard instead of one for each trial.
+    const rows = await Promise.all(
+      trials.map(({ trialId }) => readTrialRecord(stores.records, runId, trialId)),
+    );
+    for (const [index, trial] of trials.entries()) yield { trial, record: rows[index]?.row };
   }
 }
 

@@ -15,21 +15,24 @@ interface RunDeps {
   clock: Clock;
 }
 
-/** Writes a new run: first its spec, then its row. */
-export async function createRun(spec: RunSpec, deps: RunDeps): Promise<RunRecord> {
+/**
+ * Writes a new run: first its spec, then its row.
+ * @param runId for a caller that may ask twice: the run that is there already is then left as it is.
+ */
+export async function createRun(spec: RunSpec, deps: RunDeps, runId?: string): Promise<RunRecord> {
   const now = deps.clock.now();
-  const runId = timeId("run", now);
+  const id = runId ?? timeId("run", now);
   const record: RunRecord = {
     schemaVersion: 1,
-    runId,
+    runId: id,
     name: spec.name,
     specHash: specHash(spec),
     createdAt: new Date(now).toISOString(),
     status: "running",
   };
-  await deps.objects.putIfAbsent(objectKeys.runSpec(runId), Buffer.from(`${canonicalJson(spec)}\n`));
-  await deps.records.put(recordKeys.run(runId), record, "absent");
-  return record;
+  await deps.objects.putIfAbsent(objectKeys.runSpec(id), Buffer.from(`${canonicalJson(spec)}\n`));
+  const written = await deps.records.put(recordKeys.run(id), record, "absent");
+  return written === undefined ? readRun(id, deps.records) : record;
 }
 
 /** @throws TracemillError `not-found`, naming the verb that lists runs. */

@@ -4,27 +4,15 @@ import type { BudgetMeter } from "../ports/agent.ts";
 import type { RecordStore } from "../ports/record-store.ts";
 import type { Limits } from "../run/spec.ts";
 import { TrialRecord, type Usage } from "../run/trial.ts";
+import { addUsage, noUsage } from "../run/usage.ts";
 import { parseAs } from "../validation.ts";
 
-const nothing: Usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0 };
-
-export function addUsage(a: Usage, b: Usage): Usage {
-  const cost =
-    a.costUsd === undefined && b.costUsd === undefined ? undefined : (a.costUsd ?? 0) + (b.costUsd ?? 0);
-  return {
-    promptTokens: a.promptTokens + b.promptTokens,
-    completionTokens: a.completionTokens + b.completionTokens,
-    cachedTokens: a.cachedTokens + b.cachedTokens,
-    ...(cost === undefined ? {} : { costUsd: cost }),
-  };
-}
-
 /**
- * What a whole run has used, with its caps. Shared by the attempts of one process; processes that work on a run at
- * the same time do not see each other's share until they are resumed.
+ * What a whole run has used, with its caps. Shared by the attempts of one process. On one machine, processes that
+ * work on a run at the same time do not see each other's share until they are resumed; jobs look at the run's sum.
  */
 export class RunBudget {
-  #used: Usage = nothing;
+  #used: Usage = noUsage;
   readonly #limits: Limits["run"];
   readonly #deadline: number | undefined;
 
@@ -44,14 +32,23 @@ export class RunBudget {
 
   /** Adds what the run used before this process began to work on it, where a cap counts it. */
   async addEarlier(runId: string, records: Pick<RecordStore, "query">): Promise<void> {
-    const { tokens, costUsd } = this.#limits;
-    if (tokens === undefined && costUsd === undefined) return;
+    if (!this.isShared) return;
     const { pk, sk: prefix } = recordKeys.trial(runId, "");
     for await (const { sk, data } of records.query(pk, { prefix })) {
       const row = parseAs(TrialRecord, data, `record ${pk}/${sk}`, "storage-corrupt");
       for (const { usage } of row.attempts) if (usage !== undefined) this.add(usage);
       if (row.status === "traced" && row.trace.usage !== undefined) this.add(row.trace.usage);
     }
+  }
+
+  /** Whether a cap is set that other processes use up too. */
+  get isShared(): boolean {
+    return this.#limits.tokens !== undefined || this.#limits.costUsd !== undefined;
+  }
+
+  /** Counts from what the whole run is known to have used, this process's part included. */
+  startFrom(usage: Usage): void {
+    this.#used = usage;
   }
 
   /** Which cap is reached, in words; `undefined` while there is room. */
@@ -65,7 +62,7 @@ export class RunBudget {
 
 /** Counts one attempt's usage against its own caps and the run's. */
 export class AttemptBudget implements BudgetMeter {
-  #used: Usage = nothing;
+  #used: Usage = noUsage;
   readonly #limits: Limits;
   readonly #run: RunBudget;
   readonly #now: () => number;
@@ -78,7 +75,7 @@ export class AttemptBudget implements BudgetMeter {
 
   /** What the attempt has used; `undefined` while that is nothing. */
   get used(): Usage | undefined {
-    return this.#used === nothing ? undefined : this.#used;
+    return this.#used === noUsage ? undefined : this.#used;
   }
 
   spend(usage: Usage): void {

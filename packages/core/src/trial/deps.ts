@@ -5,6 +5,7 @@ import type { RecordStore } from "../ports/record-store.ts";
 import type { SandboxProvider } from "../ports/sandbox.ts";
 import type { Outcome } from "../run/outcome.ts";
 import type { RunSpec } from "../run/spec.ts";
+import type { Usage } from "../run/trial.ts";
 import type { RunBudget } from "./budget.ts";
 import type { TaskLoader } from "./load-task.ts";
 
@@ -14,12 +15,19 @@ export interface Owner {
   id: string;
   /** True only when it is certain that the process of that id is gone; its leases may then be taken at once. */
   isGone(ownerId: string): boolean;
+  /**
+   * How often it renews its leases, in milliseconds; default 20,000. Where every write is paid for and `isGone` knows
+   * most of the dead, less often.
+   */
+  heartbeatMs?: number;
 }
 
 export type TrialEvent =
   /** A trial that was done before this process came to it. */
   | { type: "trial-found-ended"; trialId: string }
   | { type: "attempt-started"; trialId: string; task: string; agent: string; attempt: number }
+  /** The agent is done and its work stored; verification is next. */
+  | { type: "attempt-traced"; trialId: string; usage?: Usage }
   | {
       type: "attempt-ended";
       trialId: string;
@@ -29,7 +37,7 @@ export type TrialEvent =
       outcome: Outcome;
       /** Whether the trial gets no further attempt. */
       final: boolean;
-      costUsd: number;
+      usage?: Usage;
     };
 
 export interface TrialDeps {

@@ -51,7 +51,7 @@ export async function endAttempt(
     attempt,
     outcome: standing.outcome,
     final: next === "ended",
-    costUsd: standing.usage?.costUsd ?? 0,
+    ...(standing.usage === undefined ? {} : { usage: standing.usage }),
   });
   return next;
 }

@@ -3,11 +3,11 @@ import type { Lease, TrialRecord } from "../run/trial.ts";
 import type { TrialDeps } from "./deps.ts";
 import { type HeldRecord, writeTrialRecord } from "./record.ts";
 
-/** How often a lease is renewed. */
-const heartbeatMs = 20_000;
+/** How often a lease is renewed, unless its owner says otherwise. */
+const defaultHeartbeatMs = 20_000;
 
 /** A lease unrenewed for this long is free to take: three heartbeats. */
-export const leaseMs = 3 * heartbeatMs;
+export const leaseMs = 3 * defaultHeartbeatMs;
 
 /** Renewals that may fail in a row (a store that another process keeps busy) before a lease is given up. */
 const maxFailures = 3;
@@ -16,8 +16,12 @@ export type Leased = Extract<TrialRecord, { lease?: Lease | undefined }>;
 
 type LeaseDeps = Pick<TrialDeps, "owner" | "clock">;
 
+function heartbeatOf({ owner }: LeaseDeps): number {
+  return owner.heartbeatMs ?? defaultHeartbeatMs;
+}
+
 export function newLease(deps: LeaseDeps): Lease {
-  return { owner: deps.owner.id, until: deps.clock.now() + leaseMs };
+  return { owner: deps.owner.id, until: deps.clock.now() + 3 * heartbeatOf(deps) };
 }
 
 /** Whether somebody else is at work under this lease. */
@@ -28,7 +32,7 @@ export function isHeldByOther(lease: Lease | undefined, deps: LeaseDeps): boolea
 
 /** Whether a lease is this process's own, with time enough until the first heartbeat. */
 export function isOwnAndFresh(lease: Lease | undefined, deps: LeaseDeps): boolean {
-  return lease?.owner === deps.owner.id && lease.until > deps.clock.now() + heartbeatMs;
+  return lease?.owner === deps.owner.id && lease.until > deps.clock.now() + heartbeatOf(deps);
 }
 
 /**
@@ -62,7 +66,7 @@ async function renewUntil(
   let failures = 0;
   while (!lost.signal.aborted) {
     try {
-      await deps.clock.sleep(heartbeatMs, done);
+      await deps.clock.sleep(heartbeatOf(deps), done);
     } catch {
       return;
     }

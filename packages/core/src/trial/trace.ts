@@ -65,6 +65,8 @@ async function traceAttempt(
       { ...row, trace: value.trace, lease: newLease(deps) },
       held,
     );
+    const { usage } = value.trace;
+    deps.onEvent({ type: "attempt-traced", trialId, ...(usage === undefined ? {} : { usage }) });
     return "traced";
   }
   const next = await endAttempt(trial, held, { ...value, decidedBy: "none" }, deps);

@@ -1,0 +1,88 @@
+/**
+ * What one attempt asks of the stores, counted from what the code does: `trial-work.test.ts` runs real trials on
+ * counting stores and holds these figures against them.
+ */
+import type { Shard } from "../run/plan.ts";
+
+/** Trials of one sort: what they ask of the stores follows from these. */
+export interface TrialSort {
+  sandboxed: Shard["sandboxed"];
+  /** What gives the reward. */
+  decidedBy: "tests" | "answer" | "claim" | "none";
+  /** Whether the agent talks to a model: its exchanges are kept. */
+  exchanges: boolean;
+  /** Whether a recorded solution is played. */
+  reference: boolean;
+}
+
+/** Requests to the stores. A read unit is up to 4 KB, a write unit up to 1 KB. */
+export interface StoreCalls {
+  objectPuts: number;
+  objectGets: number;
+  rowReads: number;
+  rowWrites: number;
+  writeUnits: number;
+  /** Writes that the table's indexes add. */
+  indexUnits: number;
+}
+
+/**
+ * Write units of a trial's rows: the claim is small, the traced row names its objects and is above 1 KB with a
+ * sandbox, and a write is billed by the larger of the old and the new row.
+ */
+const writeUnits = { claim: 1, traced: 1, tracedInSandbox: 2 } as const;
+
+/** The trace job's part: read and claim the row, run the agent, store what it left, write the row. */
+export function traceCalls({ sandboxed, exchanges, reference }: TrialSort): StoreCalls {
+  return {
+    // The trajectory always; a workspace that the agent did not change is not stored.
+    objectPuts: 1 + Number(exchanges) + Number(sandboxed.trace),
+    objectGets: Number(reference),
+    rowReads: 1,
+    rowWrites: 2,
+    writeUnits: writeUnits.claim + tracedUnits(sandboxed),
+    // An entry by status appears with the claim and moves with the traced row.
+    indexUnits: 3,
+  };
+}
+
+/** The evaluate job's part: read and claim the row, judge, store the result, write the row. */
+export function evaluateCalls({ sandboxed, decidedBy, reference }: TrialSort): StoreCalls {
+  const judged = decidedBy === "tests" || decidedBy === "answer" || decidedBy === "none";
+  const workspace = Number(sandboxed.evaluate && sandboxed.trace);
+  const answer = Number(decidedBy === "answer");
+  return {
+    objectPuts: 1,
+    // A played solution's trajectory is read for its replay report; an answer is in the trajectory.
+    objectGets: workspace + answer + Number(judged && reference),
+    rowReads: 1,
+    rowWrites: 2,
+    writeUnits: 2 * tracedUnits(sandboxed),
+    // It moves again, and an entry by time appears.
+    indexUnits: 3,
+  };
+}
+
+function tracedUnits({ trace }: Shard["sandboxed"]): number {
+  return trace ? writeUnits.tracedInSandbox : writeUnits.traced;
+}
+
+/** A heartbeat writes the row as it stands. */
+export function heartbeatUnits(stage: "trace" | "evaluate", { sandboxed }: TrialSort): number {
+  return stage === "trace" ? writeUnits.claim : tracedUnits(sandboxed);
+}
+
+/** The results table and, where there is one, the dataset: what they read for each ended trial. */
+export const exportCalls = {
+  /** The results table reads each row. */
+  resultsRowReads: 1,
+  /** The dataset reads the rows by a query: units of 4 KB, some seven rows each. */
+  datasetReadUnits: 0.15,
+  /** Its `result.json`. */
+  datasetGets: 1,
+  /** Its trajectory, for every format but the table of trials. */
+  trainingGets: 1,
+} as const;
+
+/** A trial's rows are kept. Bytes of an ended trial's row, index entries and keys with it. */
+export const endedRowBytes = 600;

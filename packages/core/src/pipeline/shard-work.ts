@@ -1,0 +1,119 @@
+import { recordKeys } from "../keys.ts";
+import { readProgress, readShardRecord } from "../run/progress.ts";
+import type { ShardRecord } from "../run/shard-record.ts";
+import { ShardMeter } from "../run/tally.ts";
+import type { Trial, TrialRecord } from "../run/trial.ts";
+import { isHeldByOther } from "../trial/lease.ts";
+import { isStopping } from "../trial/policy.ts";
+import { readTrialRecord } from "../trial/record.ts";
+import type { PipelineDeps } from "./deps.ts";
+import { fanOuts, type ShardReport } from "./handlers.ts";
+import { readShard } from "./plan-run.ts";
+import type { FanOutName } from "./stages.ts";
+
+/** How often a shard's row is written while it is worked on. */
+const reportMs = 60_000;
+
+/** How long to wait before looking again at trials that another process holds. */
+const busyPollMs = 5_000;
+
+/** What a worker says of itself in the shard's row. */
+type JobOfShard = NonNullable<ShardRecord["job"]>;
+
+export interface ShardWorkDeps extends PipelineDeps {
+  /** The job that does the work, as it stands now. */
+  job?: () => JobOfShard;
+}
+
+/**
+ * Takes a shard through one stage, for a worker that knows of nothing else: waits for trials that others hold, keeps
+ * the shard's row up to date, and holds the run's caps against what all workers have used. When it returns or throws,
+ * nothing of it is at work any more and the row says how the shard stands.
+ * @throws what is no attempt's outcome: storage that fails, above all.
+ */
+export async function workOnShard(
+  runId: string,
+  shardId: string,
+  stage: FanOutName,
+  deps: ShardWorkDeps,
+): Promise<ShardReport> {
+  const trials = await Array.fromAsync(readShard(runId, { shardId }, deps.objects));
+  const meter = new ShardMeter(await rowsOf(trials, runId, deps));
+  const onEvent: PipelineDeps["onEvent"] = (event) => {
+    if ("trialId" in event) meter.onEvent(event);
+    deps.onEvent(event);
+  };
+  await using _reports = await reportEvery(() => report(runId, shardId, meter, deps), deps);
+  return untilNoneIsHeld(trials, stage, () => fanOuts[stage](runId, { shardId }, { ...deps, onEvent }), deps);
+}
+
+async function untilNoneIsHeld(
+  trials: readonly Trial[],
+  stage: FanOutName,
+  pass: () => Promise<ShardReport>,
+  deps: PipelineDeps,
+): Promise<ShardReport> {
+  for (;;) {
+    const done = await pass();
+    if (done.busy === 0 || isStopping(deps)) return done;
+    if (!(await rowsOf(trials, deps.runId, deps)).some((row) => isHeld(row, stage, deps))) return done;
+    await deps.clock.sleep(busyPollMs, AbortSignal.any([deps.signal, deps.draining])).catch(() => undefined);
+  }
+}
+
+/** Whether somebody else is at work on this very stage of a trial, and may yet leave it to us. */
+function isHeld(row: TrialRecord, stage: FanOutName, deps: PipelineDeps): boolean {
+  const status = stage === "trace" ? "tracing" : "traced";
+  return row.status === status && "lease" in row && isHeldByOther(row.lease, deps);
+}
+
+async function rowsOf(
+  trials: readonly Trial[],
+  runId: string,
+  { records }: Pick<PipelineDeps, "records">,
+): Promise<TrialRecord[]> {
+  const held = await Promise.all(trials.map(({ trialId }) => readTrialRecord(records, runId, trialId)));
+  return held.flatMap((each) => each?.row ?? []);
+}
+
+/** Reports at once, then every minute, and once more when disposed. */
+async function reportEvery(write: () => Promise<void>, deps: ShardWorkDeps): Promise<AsyncDisposable> {
+  const done = new AbortController();
+  await write();
+  const writing = (async () => {
+    for (;;) {
+      await deps.clock.sleep(reportMs, done.signal);
+      // A report that fails is made up for by the next one.
+      await write().catch(() => undefined);
+    }
+  })().catch(() => undefined);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      done.abort();
+      await writing;
+      await write();
+    },
+  };
+}
+
+/** Writes the shard's row, and takes the run's sum for what the run has used so far. */
+async function report(runId: string, shardId: string, meter: ShardMeter, deps: ShardWorkDeps): Promise<void> {
+  const { records, clock, budget } = deps;
+  for (;;) {
+    const held = await readShardRecord(runId, shardId, records);
+    const job = deps.job?.() ?? held?.row.job;
+    const row: ShardRecord = {
+      schemaVersion: 1,
+      shardId,
+      updatedAt: new Date(clock.now()).toISOString(),
+      tally: meter.tally,
+      failures: held?.row.failures ?? [],
+      ...(job === undefined ? {} : { job }),
+    };
+    const condition = held === undefined ? "absent" : { version: held.version };
+    if ((await records.put(recordKeys.shard(runId, shardId), row, condition)) !== undefined) break;
+  }
+  if (!budget.isShared) return;
+  const progress = await readProgress(runId, records);
+  if (progress !== undefined) budget.startFrom(progress.tally.usage);
+}

@@ -1,0 +1,14 @@
+import type { Usage } from "./trial.ts";
+
+export const noUsage: Usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0 };
+
+export function addUsage(a: Usage, b: Usage): Usage {
+  const cost =
+    a.costUsd === undefined && b.costUsd === undefined ? undefined : (a.costUsd ?? 0) + (b.costUsd ?? 0);
+  return {
+    promptTokens: a.promptTokens + b.promptTokens,
+    completionTokens: a.completionTokens + b.completionTokens,
+    cachedTokens: a.cachedTokens + b.cachedTokens,
+    ...(cost === undefined ? {} : { costUsd: cost }),
+  };
+}
