@@ -105,7 +105,7 @@ function reachedCap(
   deps: RoundDeps,
 ): string | undefined {
   const budget = new RunBudget(deps.spec.limits.run, startedAt);
-  budget.startFrom(sum(rows).usage);
+  budget.raiseTo(sum(rows).usage);
   return budget.exceeded(deps.clock.now());
 }
 

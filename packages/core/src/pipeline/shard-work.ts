@@ -44,7 +44,9 @@ export async function workOnShard(
     deps.onEvent(event);
   };
   await using _reports = await reportEvery(() => report(runId, shardId, meter, deps), deps);
-  return untilNoneIsHeld(trials, stage, () => fanOuts[stage](runId, { shardId }, { ...deps, onEvent }), deps);
+  const pass = () => fanOuts[stage](runId, { shardId }, { ...deps, onEvent });
+  // Awaited here, since the last report has to come after it.
+  return await untilNoneIsHeld(trials, stage, pass, deps);
 }
 
 async function untilNoneIsHeld(
@@ -115,5 +117,5 @@ async function report(runId: string, shardId: string, meter: ShardMeter, deps: S
   }
   if (!budget.isShared) return;
   const progress = await readProgress(runId, records);
-  if (progress !== undefined) budget.startFrom(progress.tally.usage);
+  if (progress !== undefined) budget.raiseTo(progress.tally.usage);
 }

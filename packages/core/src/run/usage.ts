@@ -12,3 +12,15 @@ export function addUsage(a: Usage, b: Usage): Usage {
     ...(cost === undefined ? {} : { costUsd: cost }),
   };
 }
+
+/** The larger of the two in each count. */
+export function largerUsage(a: Usage, b: Usage): Usage {
+  const cost =
+    a.costUsd === undefined && b.costUsd === undefined ? undefined : Math.max(a.costUsd ?? 0, b.costUsd ?? 0);
+  return {
+    promptTokens: Math.max(a.promptTokens, b.promptTokens),
+    completionTokens: Math.max(a.completionTokens, b.completionTokens),
+    cachedTokens: Math.max(a.cachedTokens, b.cachedTokens),
+    ...(cost === undefined ? {} : { costUsd: cost }),
+  };
+}

@@ -4,7 +4,7 @@ import type { BudgetMeter } from "../ports/agent.ts";
 import type { RecordStore } from "../ports/record-store.ts";
 import type { Limits } from "../run/spec.ts";
 import { TrialRecord, type Usage } from "../run/trial.ts";
-import { addUsage, noUsage } from "../run/usage.ts";
+import { addUsage, largerUsage, noUsage } from "../run/usage.ts";
 import { parseAs } from "../validation.ts";
 
 /**
@@ -46,9 +46,12 @@ export class RunBudget {
     return this.#limits.tokens !== undefined || this.#limits.costUsd !== undefined;
   }
 
-  /** Counts from what the whole run is known to have used, this process's part included. */
-  startFrom(usage: Usage): void {
-    this.#used = usage;
+  /**
+   * Takes up what the whole run is known to have used, this process's part included. That sum may lag behind what is
+   * counted here, so it never lowers it.
+   */
+  raiseTo(usage: Usage): void {
+    this.#used = largerUsage(this.#used, usage);
   }
 
   /** Which cap is reached, in words; `undefined` while there is room. */
