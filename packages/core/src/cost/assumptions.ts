@@ -1,6 +1,5 @@
 /** What an estimate takes for granted where a plan does not say it. Each can be replaced. */
-import { z } from "zod";
-import { leaseMs } from "../trial/lease.ts";
+import * as z from "zod";
 
 const seconds = z.number().min(0);
 const bytes = z.number().int().min(0);
@@ -9,6 +8,8 @@ const count = z.number().min(0);
 const jobSize = z.strictObject({
   vcpus: z.number().positive(),
   memoryGiB: z.number().positive(),
+  /** What the stage allows jobs of this kind at once (`maxVcpus` in its settings). */
+  maxVcpus: z.number().positive(),
   /** From the submit to the first trial: a machine, the image, the worker, and for `gpu` the model. */
   startSeconds: seconds,
 });
@@ -81,19 +82,22 @@ export const assumptions: Assumptions = {
   // Two JSON lines an attempt and stage of some 250 bytes, and one of progress each 30 s.
   logBytesPerTrial: 1_500,
   reportSeconds: 60,
-  heartbeatSeconds: leaseMs / 3_000,
+  // `batchOwner` in packages/aws/src/owner.ts; a test of bench/scale holds the two together.
+  heartbeatSeconds: 300,
   progressWindowSeconds: 60,
   storeCallSeconds: 0.01,
   spotInterruptionsPerHour: 0.05,
-  packing: 0.85,
+  packing: 0.95,
+  // Sizes and `maxVcpus` are the defaults of infra/settings.ts; a test of bench/scale holds the two together.
   jobs: {
-    step: { vcpus: 2, memoryGiB: 8, startSeconds: 45 },
-    container: { vcpus: 1, memoryGiB: 2, startSeconds: 45 },
-    // The worker and up to nine containers of the task's image.
-    sandbox: { vcpus: 4, memoryGiB: 16, startSeconds: 60 },
-    host: { vcpus: 4, memoryGiB: 8, startSeconds: 60, instance: "m7i.4xlarge", gpus: 0 },
-    // A boot, an image of 10 GB, and a model of some 10 GB into the GPU's memory.
-    gpu: { vcpus: 4, memoryGiB: 14, startSeconds: 420, instance: "g6.xlarge", gpus: 1 },
+    step: { vcpus: 4, memoryGiB: 16, maxVcpus: 256, startSeconds: 45 },
+    container: { vcpus: 2, memoryGiB: 4, maxVcpus: 256, startSeconds: 45 },
+    // The worker and nine containers of the task's image.
+    sandbox: { vcpus: 8, memoryGiB: 32, maxVcpus: 256, startSeconds: 60 },
+    // The cheapest type that holds a job of the default size.
+    host: { vcpus: 8, memoryGiB: 15, maxVcpus: 256, startSeconds: 60, instance: "c7i.2xlarge", gpus: 0 },
+    // A boot, an image of 10 GB, and a model of some 10 GB into the GPU's memory. A stage has none until it says so.
+    gpu: { vcpus: 8, memoryGiB: 28, maxVcpus: 256, startSeconds: 420, instance: "g6.2xlarge", gpus: 1 },
   },
 };
 
@@ -104,5 +108,6 @@ export const assumptionSources: Partial<Record<keyof Assumptions, string>> = {
   testsSeconds: "the example tasks' tests, in a fresh sandbox",
   attemptsPerTrial: "retries and interruptions of 5 % of the trials",
   spotInterruptionsPerHour: "AWS's Spot advisor: below 5 % a month for most types, 5 % an hour in bad ones",
-  packing: "jobs of one size on instances of one size",
+  packing: "an instance is idle for two minutes before it is given back",
+  jobs: "the defaults of a stage's settings (`compute` in infra/stages/<stage>.yaml)",
 };

@@ -5,7 +5,15 @@ import type { CostLine } from "./lines.ts";
 import type { Prices } from "./prices.ts";
 import type { PlanShape, SortCount } from "./shape.ts";
 import { attemptSeconds, type StageWork, type Timeline } from "./timeline.ts";
-import { evaluateCalls, exportCalls, heartbeatUnits, type StoreCalls, traceCalls } from "./trial-work.ts";
+import {
+  evaluateCalls,
+  exportCalls,
+  heartbeatUnits,
+  perJobCalls,
+  type StoreCalls,
+  specGets,
+  traceCalls,
+} from "./trial-work.ts";
 
 /** State transitions of a run's executions; the walk of the real definition in `bench/scale` holds them. */
 export const transitions = {
@@ -17,18 +25,17 @@ export const transitions = {
   perRun: 16,
 } as const;
 
-/** What a job asks of the stores beside its trials: stack, spec, plan, shard, its row and the run's progress. */
-const perJob = { objectGets: 3, rowReads: 3, rowWrites: 2 } as const;
-
 /** A round's list, the plan's shard and the map's own report of it. */
 const putsPerShard = 3;
 
 /** Write units of a shard's row with its failures and tally. */
 const shardRowUnits = 1;
 
-/** GB of memory of a function, and rows of shards in a read unit of an eventually consistent query. */
+/** GB of memory of a function, and rows of shards in a read unit. */
 const functionGb = 1;
-const shardRowsPerReadUnit = 12;
+const shardRowsPerReadUnit = 6;
+/** Changed rows that one invocation of `progress` takes at most. */
+const progressBatch = 1_000;
 /** A function reads some 20,000 rows of shards a second. */
 const shardRowsPerSecond = 20_000;
 const functionsPerRun = 8;
@@ -65,7 +72,8 @@ function line(service: string, what: string, quantity: number, unit: string, pri
 }
 
 function functionLines({ shape, work, timeline, assumptions, prices }: ControlInput): CostLine[] {
-  const sums = progressSums(timeline, assumptions);
+  const reported = reports(work, assumptions);
+  const sums = Math.max(reported / progressBatch, progressSums(timeline, assumptions));
   const requests = functionsPerRun + sums;
   const seconds = Math.min(timeline.stepSeconds, 900) + sums * (0.2 + shape.shards / shardRowsPerSecond);
   const readUnits = sums * (1 + shape.shards / shardRowsPerReadUnit);
@@ -73,13 +81,7 @@ function functionLines({ shape, work, timeline, assumptions, prices }: ControlIn
     line("Lambda", "requests", requests, "requests", prices.lambda.perMillionRequests / 1e6),
     line("Lambda", "memory and time", seconds * functionGb, "GB s", prices.lambda.gbSecond),
     line("DynamoDB", "progress: shards summed", readUnits, "read units", readPrice(prices)),
-    line(
-      "DynamoDB",
-      "progress: shards' rows",
-      reports(work, assumptions) * shardRowUnits,
-      "write units",
-      writePrice(prices),
-    ),
+    line("DynamoDB", "progress: shards' rows", reported * shardRowUnits, "write units", writePrice(prices)),
   ];
 }
 
@@ -89,7 +91,10 @@ function progressSums({ shardSeconds }: Timeline, { progressWindowSeconds }: Ass
 }
 
 function reports(work: readonly StageWork[], { reportSeconds }: Assumptions): number {
-  return work.reduce((sum, each) => sum + each.jobSeconds / reportSeconds + each.jobs * perJob.rowWrites, 0);
+  return work.reduce(
+    (sum, each) => sum + each.jobSeconds / reportSeconds + each.jobs * perJobCalls.rowWrites,
+    0,
+  );
 }
 
 function storeLines(input: ControlInput): CostLine[] {
@@ -107,7 +112,7 @@ function storeLines(input: ControlInput): CostLine[] {
     line(
       "DynamoDB",
       "rows read",
-      calls.rowReads + jobs * perJob.rowReads + exports.readUnits,
+      calls.rowReads + jobs * perJobCalls.rowReads + exports.readUnits,
       "read units",
       readPrice(prices),
     ),
@@ -116,7 +121,7 @@ function storeLines(input: ControlInput): CostLine[] {
     line(
       "S3",
       "objects got",
-      calls.objectGets + archives + jobs * perJob.objectGets + exports.gets,
+      calls.objectGets + archives + jobs * (perJobCalls.objectGets + specGets) + exports.gets,
       "gets",
       get,
     ),
@@ -140,7 +145,7 @@ function heartbeats(input: ControlInput): number {
   const of = (sort: SortCount): number =>
     (["trace", "evaluate"] as const).reduce((sum, stage) => {
       const beats = Math.floor(attemptSeconds(stage, sort, input) / input.assumptions.heartbeatSeconds);
-      return sum + beats * heartbeatUnits(stage, sort);
+      return sum + beats * heartbeatUnits;
     }, 0);
   return input.shape.groups
     .flatMap(({ sorts }) => sorts)

@@ -1,6 +1,6 @@
 /** A user's own prices, limits and assumptions: a file that names only what differs. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { parseAs } from "../validation.ts";
 import { Assumptions, assumptions } from "./assumptions.ts";
 import type { CostBasis } from "./estimate.ts";

@@ -46,7 +46,10 @@ const plain: CostBasis = parseCostFile(
       spotInterruptionsPerHour: 0,
       heartbeatSeconds: 100,
       packing: 1,
-      jobs: { host: { startSeconds: 0 }, step: { startSeconds: 0 } },
+      jobs: {
+        host: { startSeconds: 0, vcpus: 4, memoryGiB: 8, instance: "m7i.4xlarge" },
+        step: { startSeconds: 0 },
+      },
     },
   },
   "plain",
@@ -63,8 +66,8 @@ describe("an estimate", () => {
     expect(line(result, "Step Functions", "state transitions")?.quantity).toBe(10 * 4 + 16);
     // Trajectory, exchanges, workspace and result.
     expect(line(result, "S3", "attempts' objects put")).toMatchObject({ quantity: 640 * 4, usd: 0.0128 });
-    // 1 for the claim, 2 for the traced row, 2 to claim its verification, 2 for the end.
-    expect(line(result, "DynamoDB", "trials' rows written")?.quantity).toBe(640 * 7);
+    // The claim, the traced row, the claim of its verification, the end.
+    expect(line(result, "DynamoDB", "trials' rows written")?.quantity).toBe(640 * 4);
     // 300 s of an agent at one renewal in 100 s; 20 s of tests need none.
     expect(line(result, "DynamoDB", "leases renewed")?.quantity).toBe(640 * 3);
   });
@@ -109,7 +112,7 @@ describe("an estimate", () => {
   test("serves a model on GPUs at the price of the instance, without tokens", () => {
     const groups = shape.groups.map((group) => ({ ...group, trace: "gpu" as const }));
     const served = estimate({ ...shape, groups }, specOf({ models: { m: {} } }), defaultBasis);
-    expect(line(served, "EC2", "trace in gpu jobs, g6.xlarge")?.usd).toBeGreaterThan(0);
+    expect(line(served, "EC2", "trace in gpu jobs, g6.2xlarge")?.usd).toBeGreaterThan(0);
     expect(served.lines.filter(({ group }) => group === "models")).toEqual([]);
     const gpu = served.limits.find(({ what }) => what.startsWith("EC2 G"));
     expect(gpu).toMatchObject({ limit: 0, verdict: "raise" });
@@ -120,13 +123,27 @@ describe("an estimate", () => {
     expect(short.timeline.shardSeconds).toBeLessThan(result.timeline.shardSeconds);
   });
 
+  test("is bound by the vCPUs that the stage allows", () => {
+    const host = { ...plain.assumptions.jobs.host, maxVcpus: 8 };
+    const small = { ...plain.assumptions, jobs: { ...plain.assumptions.jobs, host } };
+    const basis = { ...plain, assumptions: small };
+    const { timeline, limits: checks } = estimate(shape, specOf({ aws: { jobs: 5 } }), basis);
+    // Two jobs of 4 vCPUs.
+    const shardSeconds = (160 * 320) / 2 + 2_400;
+    expect(timeline).toMatchObject({ bound: "capacity", jobsAtOnce: 2, shardSeconds });
+    expect(checks.find(({ what }) => what.startsWith("EC2 standard"))?.value).toBe(8);
+  });
+
   test("is bound by what Batch takes a second when shards are many and short", () => {
     const many = {
       ...shape,
       shards: 100_000,
       groups: [{ ...shape.groups[0], shards: 100_000, waves: 100_000 }],
     };
-    const quick = { ...plain, assumptions: { ...plain.assumptions, modelAgentSeconds: 1, testsSeconds: 1 } };
+    const host = { ...plain.assumptions.jobs.host, maxVcpus: 1e6 };
+    const jobs = { ...plain.assumptions.jobs, host };
+    const seconds = { modelAgentSeconds: 1, testsSeconds: 1 };
+    const quick = { ...plain, assumptions: { ...plain.assumptions, ...seconds, jobs } };
     const { timeline } = estimate(many as PlanShape, specOf({ aws: { jobs: 10_000 } }), quick);
     expect(timeline).toMatchObject({ bound: "submits", shardSeconds: 200_000 / 50 });
   });

@@ -1,4 +1,5 @@
 /** Holds an estimate against AWS's limits and quotas. */
+import type { JobKind } from "../run/job-kind.ts";
 import type { RunSpec } from "../run/spec.ts";
 import type { Assumptions } from "./assumptions.ts";
 import { trialCalls } from "./control-lines.ts";
@@ -53,7 +54,7 @@ export function limitChecks(input: LimitInput): LimitCheck[] {
     check("objects put", rate(calls.objectPuts), limits.s3PutsPerSecond, "a second", "waits"),
     check("round's list", shape.shards * listBytes.shardItem, limits.mapFileBytes, "bytes", "raise"),
     ...vcpuChecks(input),
-  ];
+  ].filter(({ value }) => value > 0);
 }
 
 function check(
@@ -76,10 +77,11 @@ function fargateJobs({ work }: LimitInput): number {
 function vcpuChecks({ work, timeline, spec, assumptions, limits }: LimitInput): LimitCheck[] {
   const total = work.reduce((sum, { jobSeconds }) => sum + jobSeconds, 0);
   const wanted = { fargate: 0, standard: 0, gpu: 0 };
-  for (const { kind, jobSeconds } of work) {
-    const family = kind === "gpu" ? "gpu" : kind === "host" ? "standard" : "fargate";
-    const atOnce = (timeline.jobsAtOnce * jobSeconds) / Math.max(1, total);
-    wanted[family] += Math.ceil(atOnce) * assumptions.jobs[kind].vcpus;
+  for (const kind of new Set(work.map((each) => each.kind))) {
+    const { vcpus, maxVcpus } = assumptions.jobs[kind];
+    const seconds = work.reduce((sum, each) => sum + (each.kind === kind ? each.jobSeconds : 0), 0);
+    const jobs = Math.ceil((timeline.jobsAtOnce * seconds) / Math.max(1, total));
+    wanted[familyOf(kind)] += Math.min(jobs * vcpus, Math.max(vcpus, maxVcpus));
   }
   const names = { fargate: "Fargate", standard: "EC2 standard instances", gpu: "EC2 G instances" };
   const terms = spec.aws.spot ? "Spot" : "on demand";
@@ -87,12 +89,12 @@ function vcpuChecks({ work, timeline, spec, assumptions, limits }: LimitInput): 
     .filter((family) => wanted[family] > 0)
     .map((family) => {
       const quota = limits.newAccountVcpus[spec.aws.spot ? (`${family}Spot` as const) : family];
-      return check(
-        `${names[family]}, ${terms}`,
-        wanted[family],
-        quota,
-        "vCPUs (a new account's quota)",
-        "raise",
-      );
+      const unit = "vCPUs (a new account's quota)";
+      return check(`${names[family]}, ${terms}`, wanted[family], quota, unit, "raise");
     });
+}
+
+function familyOf(kind: JobKind): "fargate" | "standard" | "gpu" {
+  if (kind === "gpu") return "gpu";
+  return kind === "host" ? "standard" : "fargate";
 }

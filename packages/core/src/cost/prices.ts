@@ -2,7 +2,7 @@
  * Every price, quota and limit that an estimate uses, in one file. List prices of us-east-1 in US dollars,
  * without free tiers, taxes and discounts. `tracemill cost --prices FILE` replaces any of them.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 const usd = z.number().min(0);
 const perSecond = z.number().positive();

@@ -61,10 +61,10 @@ export interface Timeline {
   shardSeconds: number;
   exportSeconds: number;
   seconds: number;
-  /** Shards at work at once. */
+  /** Jobs at work at once. */
   jobsAtOnce: number;
   /** What `shardSeconds` follows from. */
-  bound: "work" | "submits" | "launches";
+  bound: "work" | "capacity" | "submits" | "launches";
 }
 
 /** Objects and rows that results and datasets read at once. */
@@ -73,6 +73,7 @@ const exportReadsAtOnce = 16;
 export function timelineOf(input: TimeInput, work: readonly StageWork[]): Timeline {
   const { shape, spec, assumptions, limits } = input;
   const jobsAtOnce = Math.max(1, Math.min(spec.aws.jobs, limits.mapConcurrency, shape.shards));
+  const capacity = capacitySeconds(work, assumptions);
   const jobs = work.reduce((sum, each) => sum + each.jobs, 0);
   const longest = work.reduce((sum, each) => Math.max(sum, each.jobSeconds / Math.max(1, each.jobs)), 0);
   const worked = work.reduce((sum, each) => sum + each.jobSeconds, 0) / jobsAtOnce;
@@ -81,6 +82,7 @@ export function timelineOf(input: TimeInput, work: readonly StageWork[]): Timeli
   const bounds = {
     // The last shards are not all of the same length: half a job more.
     work: worked + longest / 2,
+    capacity: capacity === 0 ? 0 : capacity + longest / 2,
     submits: jobs / limits.batchSubmitsPerSecond,
     launches: launched,
   };
@@ -90,7 +92,18 @@ export function timelineOf(input: TimeInput, work: readonly StageWork[]): Timeli
   const stepSeconds = (shape.tasks + 2 * shape.shards) * assumptions.storeCallSeconds;
   const exportSeconds = exportTime(input);
   const seconds = stepSeconds + bounds[bound] + exportSeconds;
-  return { stepSeconds, shardSeconds: bounds[bound], exportSeconds, seconds, jobsAtOnce, bound };
+  const held = bound === "capacity" ? Math.ceil((worked * jobsAtOnce) / capacity) : jobsAtOnce;
+  return { stepSeconds, shardSeconds: bounds[bound], exportSeconds, seconds, jobsAtOnce: held, bound };
+}
+
+/** How long the jobs of the busiest kind take when as many run as the stage allows. */
+function capacitySeconds(work: readonly StageWork[], { jobs }: Assumptions): number {
+  const kinds = [...new Set(work.map(({ kind }) => kind))];
+  const of = (kind: JobKind): number => {
+    const seconds = work.reduce((sum, each) => sum + (each.kind === kind ? each.jobSeconds : 0), 0);
+    return seconds / Math.max(1, Math.floor(jobs[kind].maxVcpus / jobs[kind].vcpus));
+  };
+  return Math.max(0, ...kinds.map(of));
 }
 
 /** Rows for the results table one after another; for the dataset results, then trajectories, some at once. */

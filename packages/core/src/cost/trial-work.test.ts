@@ -3,19 +3,27 @@ import { type CountedCalls, countingStores } from "../../../../test/fakes/counti
 import { pipelineWorld } from "../../../../test/fakes/pipeline-world.ts";
 import { writesAnswer } from "../../../../test/fakes/trial-world.ts";
 import { exportDataset } from "../dataset/export.ts";
-import type { PipelineDeps } from "../pipeline/deps.ts";
-import { planRun, readShard } from "../pipeline/plan-run.ts";
+import type { PipelineDeps, TaskFolder } from "../pipeline/deps.ts";
+import { planRun } from "../pipeline/plan-run.ts";
 import { prepareTasks } from "../pipeline/prepare-tasks.ts";
 import { writeResults } from "../pipeline/results.ts";
+import { workOnShard } from "../pipeline/shard-work.ts";
+import type { FanOutName } from "../pipeline/stages.ts";
 import type { Agent } from "../ports/agent.ts";
 import type { Exchange } from "../ports/model-client.ts";
 import type { SandboxProvider } from "../ports/sandbox.ts";
 import { ExportSpec } from "../run/export-spec.ts";
-import type { Trial } from "../run/trial.ts";
-import { evaluateTrial } from "../trial/evaluate.ts";
+import type { ReferenceSolution } from "../run/trial.ts";
+import { scenarioFiles } from "../scenario/scenario.ts";
 import { createTaskLoader } from "../trial/load-task.ts";
-import { traceTrial } from "../trial/trace.ts";
-import { evaluateCalls, exportCalls, type StoreCalls, type TrialSort, traceCalls } from "./trial-work.ts";
+import {
+  evaluateCalls,
+  exportCalls,
+  perJobCalls,
+  type StoreCalls,
+  type TrialSort,
+  traceCalls,
+} from "./trial-work.ts";
 
 const exchange: Exchange = {
   startedAt: "2026-11-01T00:00:00.000Z",
@@ -53,6 +61,12 @@ const sorts: Record<string, TrialSort> = {
   "a model agent on a task with tests": tests,
   "an agent without a model": { ...tests, exchanges: false },
   "a played solution": { ...tests, exchanges: false, reference: true },
+  "a model agent on a scenario with an answer": {
+    sandboxed: { trace: false, evaluate: false },
+    decidedBy: "answer",
+    exchanges: true,
+    reference: false,
+  },
   "a recorded solution taken over": {
     sandboxed: { trace: false, evaluate: false },
     decidedBy: "claim",
@@ -61,7 +75,7 @@ const sorts: Record<string, TrialSort> = {
   },
 };
 
-/** A run of `attempts` trials of one sort on the answer task, planned. */
+/** A run of `attempts` trials of one sort on the answer task, in one shard, planned. */
 async function plannedRun(sort: TrialSort, attempts: number) {
   const world = await pipelineWorld({
     agent: async (context, call) => {
@@ -77,35 +91,51 @@ async function plannedRun(sort: TrialSort, attempts: number) {
     ...scripted,
     decidedBy: sort.decidedBy === "claim" ? "claim" : "task",
     needsSandbox: () => sort.sandboxed.trace,
+    variants: () => ({ references: [sort.reference ? reference : undefined] }),
   };
   const stores = countingStores(world);
+  await world.objects.put(reference.trajectoryKey, Buffer.from(JSON.stringify(recording)));
   const process = (id: string): PipelineDeps => {
-    const { deps } = world.process(id, { ...stores, agents: () => agent });
+    const parts = sort.decidedBy === "answer" ? { taskFolders: scenarioFolder } : {};
+    const { deps } = world.process(id, { ...stores, ...parts, agents: () => agent });
     // A shard's earlier job has ended before the next one begins.
-    const owner = { id, isGone: () => true };
+    const owner = { id: `batch/${world.runId}-1/shd_${"0".repeat(24)}/${id}`, isGone: () => true };
     return { ...deps, owner, tasks: createTaskLoader(stores.objects) };
   };
   const planner = process("planner");
   await prepareTasks(world.runId, undefined, planner);
   const { shards } = await planRun(world.runId, planner);
-  const trials: Trial[] = [];
-  for (const shard of shards)
-    trials.push(...(await Array.fromAsync(readShard(world.runId, shard, planner.objects))));
-  return { ...world, stores, process, trials: await withReferences(trials, sort, planner) };
+  const shardId = shards[0]?.shardId ?? "";
+  expect(shards).toHaveLength(1);
+  drain(stores.calls);
+  const work = async (stage: FanOutName): Promise<StoreCalls> => {
+    await workOnShard(
+      world.runId,
+      shardId,
+      stage,
+      process(`${stage}/00000000-0000-0000-0000-000000000000/1`),
+    );
+    return drain(stores.calls);
+  };
+  return { ...world, calls: stores.calls, process, work };
 }
 
-async function withReferences(trials: Trial[], sort: TrialSort, { objects }: PipelineDeps): Promise<Trial[]> {
-  if (!sort.reference) return trials;
-  const trajectoryKey = "references/r.json";
-  const trajectory = {
-    schema_version: "ATIF-v1.8",
-    agent: { name: "prod", version: "1" },
-    steps: [{ step_id: 1, source: "agent", message: "done" }],
-  };
-  await objects.put(trajectoryKey, Buffer.from(JSON.stringify(trajectory)));
-  const claim = { status: "passed" } as const;
-  return trials.map((trial) => ({ ...trial, reference: { solutionId: "s", trajectoryKey, claim } }));
+async function* scenarioFolder(): AsyncGenerator<TaskFolder> {
+  const messages = [{ role: "user" as const, content: "What is 6 × 7?" }];
+  const parts = { schemaVersion: 1 as const, name: "qa", kind: "qa", tools: [], metadata: {} };
+  yield { path: "qa", files: scenarioFiles({ ...parts, messages, expected_answer: "42" }) };
 }
+
+const reference: ReferenceSolution = {
+  solutionId: "s",
+  trajectoryKey: "references/r.json",
+  claim: { status: "passed" },
+};
+const recording = {
+  schema_version: "ATIF-v1.8",
+  agent: { name: "prod", version: "1" },
+  steps: [{ step_id: 1, source: "agent", message: "done" }],
+};
 
 /** What was asked for since the last call. */
 function drain(calls: CountedCalls): StoreCalls {
@@ -117,39 +147,34 @@ function drain(calls: CountedCalls): StoreCalls {
   return { objectPuts, objectGets: objectGets - archives, rowReads, rowWrites, writeUnits, indexUnits };
 }
 
-function times({ ...calls }: StoreCalls, count: number): StoreCalls {
-  for (const name of Object.keys(calls) as (keyof StoreCalls)[]) calls[name] *= count;
-  return calls;
+/** `job` and `count` times `trial`. */
+function total(job: StoreCalls, trial: StoreCalls, count: number): StoreCalls {
+  const names = Object.keys(trial) as (keyof StoreCalls)[];
+  return Object.fromEntries(names.map((name) => [name, job[name] + count * trial[name]])) as never;
 }
 
-describe("what a trial asks of the stores", () => {
+describe("what a shard's job asks of the stores", () => {
   test.each(Object.entries(sorts))("%s", async (_name, sort) => {
-    const run = await plannedRun(sort, 3);
-    drain(run.stores.calls);
-    const tracer = run.process("trace-job");
-    for (const trial of run.trials) await traceTrial(trial, tracer);
-    expect(drain(run.stores.calls)).toEqual(times(traceCalls(sort), 3));
-    const evaluator = run.process("evaluate-job");
-    for (const trial of run.trials) await evaluateTrial(trial, evaluator);
-    expect(drain(run.stores.calls)).toEqual(times(evaluateCalls(sort), 3));
+    for (const count of [1, 5]) {
+      const run = await plannedRun(sort, count);
+      expect(await run.work("trace")).toEqual(total(perJobCalls, traceCalls(sort), count));
+      expect(await run.work("evaluate")).toEqual(total(perJobCalls, evaluateCalls(sort), count));
+    }
   });
 });
 
 test("what results and a dataset read of each trial", async () => {
   const count = 12;
   const run = await plannedRun(tests, count);
-  const deps = run.process("job");
-  for (const trial of run.trials) {
-    await traceTrial(trial, deps);
-    await evaluateTrial(trial, deps);
-  }
-  drain(run.stores.calls);
+  await run.work("trace");
+  await run.work("evaluate");
+  const deps = run.process("export");
   await writeResults(run.runId, deps);
-  expect(run.stores.calls.rowReads).toBe(count * exportCalls.resultsRowReads);
-  drain(run.stores.calls);
+  expect(run.calls.rowReads).toBe(count * exportCalls.resultsRowReads);
+  drain(run.calls);
   const spec = ExportSpec.parse({ name: "d", formats: ["sft", "trials"] });
   await exportDataset({ runId: run.runId, spec, runSpec: deps.spec }, deps);
-  const perTrial = run.stores.calls.gotKeys.filter((key) => key.includes("/trials/")).length / count;
+  const perTrial = run.calls.gotKeys.filter((key) => key.includes("/trials/")).length / count;
   expect(perTrial).toBe(exportCalls.datasetGets + exportCalls.trainingGets);
-  expect(run.stores.calls.rowReads).toBe(0);
+  expect(run.calls.rowReads).toBe(0);
 });

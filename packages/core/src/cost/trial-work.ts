@@ -22,31 +22,41 @@ export interface StoreCalls {
   rowReads: number;
   rowWrites: number;
   writeUnits: number;
-  /** Writes that the table's indexes add. */
+  /** Writes that the table's indexes add: none, as trials are in neither of them. */
   indexUnits: number;
 }
 
 /**
- * Write units of a trial's rows: the claim is small, the traced row names its objects and is above 1 KB with a
- * sandbox, and a write is billed by the larger of the old and the new row.
+ * What a shard's job asks for beside its trials: the shard, twice, and its row at the beginning and the end. Each
+ * minute between adds a read and a write of the row. Tasks' archives are counted apart, one get for each task.
  */
-const writeUnits = { claim: 1, traced: 1, tracedInSandbox: 2 } as const;
+export const perJobCalls: StoreCalls = {
+  objectPuts: 0,
+  objectGets: 2,
+  rowReads: 2,
+  rowWrites: 2,
+  writeUnits: 2,
+  indexUnits: 0,
+};
 
-/** The trace job's part: read and claim the row, run the agent, store what it left, write the row. */
+/** The run's spec, which a job reads before it begins. */
+export const specGets = 1;
+
+/** The trace job's part: look how the trial stands, read and claim the row, run the agent, store what it left, write the row. */
 export function traceCalls({ sandboxed, exchanges, reference }: TrialSort): StoreCalls {
   return {
     // The trajectory always; a workspace that the agent did not change is not stored.
     objectPuts: 1 + Number(exchanges) + Number(sandboxed.trace),
     objectGets: Number(reference),
-    rowReads: 1,
+    rowReads: 2,
     rowWrites: 2,
-    writeUnits: writeUnits.claim + tracedUnits(sandboxed),
-    // An entry by status appears with the claim and moves with the traced row.
-    indexUnits: 3,
+    // The traced row, with its objects' keys, is above 1 KB as text; the store compresses it.
+    writeUnits: 2,
+    indexUnits: 0,
   };
 }
 
-/** The evaluate job's part: read and claim the row, judge, store the result, write the row. */
+/** The evaluate job's part: look how the trial stands, read and claim the row, judge, store the result, write the row. */
 export function evaluateCalls({ sandboxed, decidedBy, reference }: TrialSort): StoreCalls {
   const judged = decidedBy === "tests" || decidedBy === "answer" || decidedBy === "none";
   const workspace = Number(sandboxed.evaluate && sandboxed.trace);
@@ -55,22 +65,15 @@ export function evaluateCalls({ sandboxed, decidedBy, reference }: TrialSort): S
     objectPuts: 1,
     // A played solution's trajectory is read for its replay report; an answer is in the trajectory.
     objectGets: workspace + answer + Number(judged && reference),
-    rowReads: 1,
+    rowReads: 2,
     rowWrites: 2,
-    writeUnits: 2 * tracedUnits(sandboxed),
-    // It moves again, and an entry by time appears.
-    indexUnits: 3,
+    writeUnits: 2,
+    indexUnits: 0,
   };
 }
 
-function tracedUnits({ trace }: Shard["sandboxed"]): number {
-  return trace ? writeUnits.tracedInSandbox : writeUnits.traced;
-}
-
 /** A heartbeat writes the row as it stands. */
-export function heartbeatUnits(stage: "trace" | "evaluate", { sandboxed }: TrialSort): number {
-  return stage === "trace" ? writeUnits.claim : tracedUnits(sandboxed);
-}
+export const heartbeatUnits = 1;
 
 /** The results table and, where there is one, the dataset: what they read for each ended trial. */
 export const exportCalls = {

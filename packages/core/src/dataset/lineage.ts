@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { objectKeys } from "../keys.ts";
 import { TaskRef } from "../run/trial.ts";
 import type { CollectedTrial } from "./collect-trials.ts";

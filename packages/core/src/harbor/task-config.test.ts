@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { parse } from "smol-toml";
 import { describe, expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { allowedHost } from "./allowed-hosts.ts";
 import { TaskConfig } from "./task-config.ts";
 import { formatTaskConfig, parseTaskConfig, unknownTaskKeys } from "./task-config-toml.ts";

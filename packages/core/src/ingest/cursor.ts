@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { TracemillError } from "../errors.ts";
 import { recordKeys } from "../keys.ts";
 import type { RecordStore } from "../ports/record-store.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { TracemillError } from "../errors.ts";
 import { type ClientOptions, createProductionClient, type ProductionClient } from "./client.ts";
 import type { IngestQuery } from "./cursor.ts";

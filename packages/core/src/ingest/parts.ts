@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { TracemillError } from "../errors.ts";
 import { sha256Hex } from "../ids.ts";
 import { objectKeys } from "../keys.ts";

@@ -16,7 +16,7 @@ import type { FanOutName, StepName } from "./stages.ts";
 export type StepOutput = Record<string, unknown>;
 
 /** @param outputs of the steps that ran before. */
-type StepHandler = (
+export type StepHandler = (
   runId: string,
   outputs: Partial<Record<StepName, StepOutput>>,
   deps: PipelineDeps,
@@ -31,35 +31,42 @@ type ShardHandler = (
 /** How the trials of a shard stand after a fan-out stage. */
 export type ShardReport = Record<TrialProgress, number>;
 
+export const ingestStep: StepHandler = async (_runId, _outputs, deps) => ingest(deps);
+
+export const prepareStep: StepHandler = async (runId, { ingest: ingested }, deps) => {
+  const snapshot = ingested?.snapshotId;
+  const source = ingested?.source;
+  return prepareTasks(
+    runId,
+    typeof snapshot === "string" && typeof source === "string" ? { source, snapshotId: snapshot } : undefined,
+    deps,
+  );
+};
+
+export const planStep: StepHandler = async (runId, _outputs, deps) => {
+  const { shards, schemaVersion: _, runId: __, ...counts } = await planRun(runId, deps);
+  return { ...counts, shards: shards.length };
+};
+
+export const exportStep: StepHandler = async (runId, _outputs, deps) => {
+  const summary = await writeResults(runId, deps);
+  if (deps.spec.export === undefined) return { trials: summary.trials };
+  const manifest = await exportDataset(
+    { runId, spec: deps.spec.export, runSpec: deps.spec },
+    {
+      ...deps,
+      onProgress: (done) => deps.onEvent({ type: "progress", stage: "export", done, unit: "trials" }),
+    },
+  );
+  return { trials: summary.trials, dataset: `datasets/${manifest.name}/${manifest.version}/` };
+};
+
+/** A program that has only some of the steps takes those: what the others need is then no part of it. */
 export const steps: Record<StepName, StepHandler> = {
-  ingest: async (_runId, _outputs, deps) => ingest(deps),
-  prepare: async (runId, { ingest: ingested }, deps) => {
-    const snapshot = ingested?.snapshotId;
-    const source = ingested?.source;
-    return prepareTasks(
-      runId,
-      typeof snapshot === "string" && typeof source === "string"
-        ? { source, snapshotId: snapshot }
-        : undefined,
-      deps,
-    );
-  },
-  plan: async (runId, _outputs, deps) => {
-    const { shards, schemaVersion: _, runId: __, ...counts } = await planRun(runId, deps);
-    return { ...counts, shards: shards.length };
-  },
-  export: async (runId, _outputs, deps) => {
-    const summary = await writeResults(runId, deps);
-    if (deps.spec.export === undefined) return { trials: summary.trials };
-    const manifest = await exportDataset(
-      { runId, spec: deps.spec.export, runSpec: deps.spec },
-      {
-        ...deps,
-        onProgress: (done) => deps.onEvent({ type: "progress", stage: "export", done, unit: "trials" }),
-      },
-    );
-    return { trials: summary.trials, dataset: `datasets/${manifest.name}/${manifest.version}/` };
-  },
+  ingest: ingestStep,
+  prepare: prepareStep,
+  plan: planStep,
+  export: exportStep,
 };
 
 export const fanOuts: Record<FanOutName, ShardHandler> = {

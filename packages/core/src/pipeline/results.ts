@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { objectKeys } from "../keys.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { RecordStore } from "../ports/record-store.ts";

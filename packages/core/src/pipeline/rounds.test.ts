@@ -87,7 +87,7 @@ describe("the next round of a run", () => {
     await report("s1", { ended: 2 }, { failures: [failure("run_1-1")] });
     expect(await next()).toMatchObject({ next: "shards", shards: [{ shard: { shardId: "s2" } }] });
     await report("s2", { ended: 4 });
-    expect(await next()).toEqual({ next: "stopped", reason: "trace: out of memory" });
+    expect(await next()).toEqual({ next: "stopped", reason: "out of memory" });
     expect(await next({ execution: "run_1-2" })).toMatchObject({ next: "shards" });
   });
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { objectKeys } from "../keys.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { RecordStore } from "../ports/record-store.ts";
@@ -96,7 +96,7 @@ function failureIn(row: ShardRecord | undefined, execution: string): ShardFailur
 function inWords(failures: readonly ShardFailure[]): string {
   const [first] = failures;
   const others = failures.length > 1 ? ` (and ${failures.length - 1} more shards)` : "";
-  return `${first?.stage ?? "shard"}: ${first?.reason ?? "failed"}${others}`;
+  return `${first?.reason ?? "a shard failed"}${others}`;
 }
 
 function reachedCap(

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { TracemillError } from "../errors.ts";
 import { unpackTask } from "../harbor/archive.ts";
 import { objectKeys } from "../keys.ts";

@@ -1,11 +1,11 @@
-import { z } from "zod";
+import * as z from "zod";
 import { TracemillError } from "../errors.ts";
 import { recordKeys } from "../keys.ts";
 import { Lease } from "../run/trial.ts";
 import { busyWhenLost, isHeldByOther, newLease, whileRenewing } from "../trial/lease.ts";
 import { parseAs } from "../validation.ts";
 import type { PipelineDeps } from "./deps.ts";
-import { type StepOutput, steps } from "./handlers.ts";
+import { type StepHandler, type StepOutput, steps } from "./handlers.ts";
 import type { StepName } from "./stages.ts";
 
 const Timestamp = z.iso.datetime();
@@ -44,6 +44,24 @@ export async function runStep(
   deps: PipelineDeps,
   again = false,
 ): Promise<{ output: StepOutput; found: boolean }> {
+  return runStepBy(steps[name], { runId, name, outputs }, deps, again);
+}
+
+interface StepCall {
+  runId: string;
+  name: StepName;
+  /** Of the steps that ran before. */
+  outputs: Partial<Record<StepName, StepOutput>>;
+}
+
+/** The same, for a program that has one step only: `work` is that step's handler. */
+export async function runStepBy(
+  work: StepHandler,
+  call: StepCall,
+  deps: PipelineDeps,
+  again = false,
+): Promise<{ output: StepOutput; found: boolean }> {
+  const { runId, name } = call;
   for (;;) {
     const held = await readStage(runId, name, deps);
     if (held?.row.status === "done" && !again) return { output: held.row.output, found: true };
@@ -51,15 +69,14 @@ export async function runStep(
       await deps.clock.sleep(pollMs, deps.signal);
       continue;
     }
-    const done = await busyWhenLost(() => claimAndWork(runId, name, outputs, held?.version, deps));
+    const done = await busyWhenLost(() => claimAndWork(work, call, held?.version, deps));
     if (done !== "busy") return { output: done, found: false };
   }
 }
 
 async function claimAndWork(
-  runId: string,
-  name: StepName,
-  outputs: Partial<Record<StepName, StepOutput>>,
+  work: StepHandler,
+  { runId, name, outputs }: StepCall,
   found: number | undefined,
   deps: PipelineDeps,
 ): Promise<StepOutput> {
@@ -77,7 +94,7 @@ async function claimAndWork(
   if (!(await renew(newLease(deps)))) throw takenOver(name);
   try {
     const output = await whileRenewing(renew, deps, (lost) =>
-      steps[name](runId, outputs, { ...deps, signal: AbortSignal.any([deps.signal, lost]) }),
+      work(runId, outputs, { ...deps, signal: AbortSignal.any([deps.signal, lost]) }),
     );
     const endedAt = new Date(clock.now()).toISOString();
     if (!(await write({ ...base, status: "done", endedAt, output }))) throw takenOver(name);

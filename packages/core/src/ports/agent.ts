@@ -19,6 +19,14 @@ export interface BudgetMeter {
   spend(usage: Usage): void;
 }
 
+/** Where a model is reached that is served for this run alone. */
+export interface ModelEndpoint {
+  /** Of an OpenAI-compatible API, without the slash at its end: `http://127.0.0.1:8000/v1`. */
+  baseUrl: string;
+  /** What the server calls the model. */
+  model: string;
+}
+
 export interface AgentContext {
   agent: AgentRef;
   task: LoadedTask;
@@ -32,6 +40,8 @@ export interface AgentContext {
   budget: BudgetMeter;
   /** Values for `${NAME}` in the task's tables, from the run's spec. */
   env: Readonly<Record<string, string>>;
+  /** For agents with a model: its server, when this run serves it. */
+  modelEndpoint?: ModelEndpoint;
   clock: Clock;
   /** Keeps one model exchange. */
   record(exchange: Exchange): void;

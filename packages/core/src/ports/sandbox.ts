@@ -131,10 +131,11 @@ export interface DoctorCheck {
 }
 
 export interface SandboxProvider {
-  readonly name: "namespace" | "docker" | "in-process";
+  readonly name: "namespace" | "docker" | "job" | "in-process";
   /**
    * @throws TracemillError `sandbox-unavailable` (this machine cannot), `sandbox-failed` (the build failed),
-   * `unsupported` (an instruction or setting that cannot be honoured, by name).
+   * `cancelled` (nothing is wrong, but this process can make no more of them), `unsupported` (an instruction or
+   * setting that cannot be honoured, by name).
    */
   create(spec: SandboxSpec): Promise<Sandbox>;
   doctor(): Promise<DoctorCheck[]>;

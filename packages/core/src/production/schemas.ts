@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * What a production task API says. Loose everywhere: unknown fields are kept, since a raw snapshot is what the

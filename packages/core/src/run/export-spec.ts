@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { OutcomeKind } from "./outcome.ts";
 
 /** The `export` section of a run's spec. */

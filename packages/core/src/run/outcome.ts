@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * How an attempt ended. Only `scored` and `agent-failed` carry a reward into statistics and datasets; the

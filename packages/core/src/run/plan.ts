@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { contentId } from "../ids.ts";
 import type { Agent, AgentRegistry } from "../ports/agent.ts";
 import type { RunSpec } from "./spec.ts";

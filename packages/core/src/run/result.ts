@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Outcome, OutcomeKind } from "./outcome.ts";
 import { AgentEnd, SandboxDescription, Timings, Trial, Usage } from "./trial.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { OutcomeKind } from "./outcome.ts";
 import { Usage } from "./trial.ts";
 

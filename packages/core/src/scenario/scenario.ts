@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { messageOf, TracemillError } from "../errors.ts";
 import { hashFiles, type TaskFile } from "../harbor/task-files.ts";
 import { canonicalJson } from "../run/spec.ts";

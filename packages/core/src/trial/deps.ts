@@ -1,4 +1,4 @@
-import type { AgentRegistry } from "../ports/agent.ts";
+import type { AgentRegistry, ModelEndpoint } from "../ports/agent.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { RecordStore } from "../ports/record-store.ts";
@@ -53,6 +53,11 @@ export interface TrialDeps {
   owner: Owner;
   /** Trials that ended without a valid outcome before this moment (ms since the epoch) are begun again. */
   reopenBefore?: number;
+  /**
+   * The server of a model that this process serves; `undefined` for other models. Waits while the server starts, and
+   * rejects when the signal is aborted.
+   */
+  modelEndpoint?(model: string, signal: AbortSignal): Promise<ModelEndpoint | undefined>;
   /** Stop at once: attempts in flight end as `cancelled`. */
   signal: AbortSignal;
   /** Begin nothing new. */

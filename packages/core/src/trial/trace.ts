@@ -2,7 +2,7 @@ import { parseTrajectory, type Trajectory } from "../atif/trajectory.ts";
 import { isTracemillError, TracemillError } from "../errors.ts";
 import type { HarborTask } from "../harbor/task.ts";
 import { objectKeys } from "../keys.ts";
-import type { AgentResult, LoadedTask } from "../ports/agent.ts";
+import type { AgentResult, LoadedTask, ModelEndpoint } from "../ports/agent.ts";
 import type { Exchange } from "../ports/model-client.ts";
 import type { Sandbox } from "../ports/sandbox.ts";
 import type { Timings, Trace, Trial } from "../run/trial.ts";
@@ -87,8 +87,10 @@ async function runAgent(
   let sandbox: Sandbox | undefined;
   try {
     const task = await deps.tasks.load(trial.task);
+    // Before the sandbox is opened and the agent's time begins: a server may take minutes to start.
+    const endpoint = await endpointOf(trial, deps, signal);
     sandbox = await timed(timings, "environmentMs", deps, () => openSandbox(trial, task, deps, signal));
-    const work = { task, sandbox, budget, exchanges };
+    const work = { task, sandbox, endpoint, budget, exchanges };
     const result = await timed(timings, "agentMs", deps, () => callAgent(trial, work, deps, signal));
     signal.throwIfAborted();
     if (task.kind === "harbor" && sandbox !== undefined) await collectArtifacts(task.harbor, sandbox, signal);
@@ -139,9 +141,18 @@ async function openSandbox(
   }
 }
 
+async function endpointOf(
+  { agent: { model } }: Trial,
+  deps: TrialDeps,
+  signal: AbortSignal,
+): Promise<ModelEndpoint | undefined> {
+  return model === undefined ? undefined : deps.modelEndpoint?.(model, signal);
+}
+
 interface Work {
   task: LoadedTask;
   sandbox: Sandbox | undefined;
+  endpoint: ModelEndpoint | undefined;
   budget: AttemptBudget;
   /** Grows while the agent runs. */
   exchanges: Exchange[];
@@ -150,7 +161,7 @@ interface Work {
 /** Runs the agent under its time limit. An agent that runs out of time has failed, and its work still counts. */
 async function callAgent(
   trial: Trial,
-  { task, sandbox, budget, exchanges }: Work,
+  { task, sandbox, endpoint, budget, exchanges }: Work,
   deps: TrialDeps,
   signal: AbortSignal,
 ): Promise<AgentResult> {
@@ -161,6 +172,7 @@ async function callAgent(
     task,
     ...(reference === undefined ? {} : { reference, solutionId: trial.reference?.solutionId ?? "" }),
     ...(sandbox === undefined ? {} : { sandbox }),
+    ...(endpoint === undefined ? {} : { modelEndpoint: endpoint }),
     budget,
     env: deps.spec.env,
     clock: deps.clock,
