@@ -1,11 +1,11 @@
 import { TracemillError } from "@tracemill/core/errors.ts";
+import { assertKeyPrefix, assertObjectKey, compareKeys } from "@tracemill/core/ports/object-key.ts";
+import { clampRange } from "@tracemill/core/ports/object-range.ts";
 import type { ObjectBody, ObjectStore } from "@tracemill/core/ports/object-store.ts";
+import { assertRecordKey } from "@tracemill/core/ports/record-key.ts";
 import type { QueryOptions, RecordStore, StoredRecord } from "@tracemill/core/ports/record-store.ts";
 import type { Scratch } from "@tracemill/core/ports/scratch.ts";
 import { collect } from "@tracemill/core/streams.ts";
-import { assertKeyPrefix, assertObjectKey, compareKeys } from "@tracemill/local/object-store-keys.ts";
-import { clampRange } from "@tracemill/local/object-store-read.ts";
-import { assertRecordKey } from "@tracemill/local/record-store-keys.ts";
 
 /** An object store in memory, for tests. */
 export function memoryObjectStore(): ObjectStore {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Where a Batch job goes: its queue and its definition. */
 const JobTarget = z.strictObject({ queue: z.string(), definition: z.string() });

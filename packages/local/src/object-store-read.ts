@@ -1,10 +1,10 @@
 import { closeSync, createReadStream, type Dirent, openSync, readSync, statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { TracemillError } from "@tracemill/core/errors.ts";
+import { compareKeys, tempFolder } from "@tracemill/core/ports/object-key.ts";
+import { clampRange } from "@tracemill/core/ports/object-range.ts";
 import type { GetOptions, ObjectInfo } from "@tracemill/core/ports/object-store.ts";
 import { diskError, hasErrno } from "./disk.ts";
-import { compareKeys, tempFolder } from "./object-store-keys.ts";
 
 /** Up to this size an object is read at once, in blocking calls; beyond it, in pieces. */
 const smallBytes = 256 * 1024;
@@ -20,24 +20,6 @@ export function readFileRange(
   if (end - start > smallBytes) return readLarge(path, key, start, end);
   const content = readSmall(path, key, start, end - start);
   return once(content);
-}
-
-/** @throws TracemillError `invalid-input`. */
-export function clampRange(
-  range: GetOptions["range"],
-  size: number,
-  key: string,
-): { start: number; end: number } {
-  const { start, end = size } = range ?? { start: 0 };
-  if (
-    !Number.isSafeInteger(start) ||
-    !Number.isSafeInteger(end) ||
-    start < 0 ||
-    (range?.end ?? start) < start
-  ) {
-    throw new TracemillError("invalid-input", `${key}: the range ${start} to ${end} is not one`);
-  }
-  return { start: Math.min(start, size), end: Math.min(Math.max(end, start), size) };
 }
 
 async function* once(content: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -12,11 +12,11 @@ import { open } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { TracemillError } from "@tracemill/core/errors.ts";
+import { assertKeyPrefix, assertObjectKey, tempFolder } from "@tracemill/core/ports/object-key.ts";
 import type { ObjectBody, ObjectStore } from "@tracemill/core/ports/object-store.ts";
 import { diskError, hasErrno, onDisk, onDiskAsync } from "./disk.ts";
 import { cleanLeftovers, tempName } from "./disk-temp.ts";
 import { DiskWriter } from "./disk-writer.ts";
-import { assertKeyPrefix, assertObjectKey, tempFolder } from "./object-store-keys.ts";
 import { listFiles, readFileRange } from "./object-store-read.ts";
 
 /** Up to this size, five blocking system calls are faster than as many trips through the thread pool. */

@@ -4,11 +4,11 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
+import { successor } from "@tracemill/core/ports/record-key.ts";
 import { expect, test } from "vitest";
 import { gather } from "../../../test/fakes/gather.ts";
 import { tempDir } from "../../../test/fakes/temp-dir.ts";
 import { openRecordStore } from "./record-store.ts";
-import { successor } from "./record-store-keys.ts";
 
 const key = { pk: "p", sk: "s" };
 const counter = fileURLToPath(new URL("../../../test/fakes/count-records.ts", import.meta.url));

@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { TracemillError } from "@tracemill/core/errors.ts";
+import { assertRecordKey, successor } from "@tracemill/core/ports/record-key.ts";
 import type {
   QueryOptions,
   RecordKey,
@@ -9,7 +10,6 @@ import type {
   StoredRecord,
 } from "@tracemill/core/ports/record-store.ts";
 import { onDisk } from "./disk.ts";
-import { assertRecordKey, successor } from "./record-store-keys.ts";
 import { openDatabase, sqliteError } from "./record-store-schema.ts";
 
 /** Records read at a time: no statement stays open while the caller works, so writers never wait for readers. */
