@@ -13,12 +13,17 @@ export interface SandboxSuite {
   provider: () => SandboxProvider;
   /** Whether it runs real commands. */
   commands: boolean;
+  /** Whether it builds Dockerfiles itself. Default: whether it runs commands. */
+  builds?: boolean;
   /** Why the suite cannot run here. */
   skip?: string | undefined;
 }
 
 /** What every sandbox promises. */
-export function sandboxContract(name: string, { provider, commands, skip }: SandboxSuite): void {
+export function sandboxContract(
+  name: string,
+  { provider, commands, builds = commands, skip }: SandboxSuite,
+): void {
   const title = skip === undefined ? `${name}: sandbox` : `${name}: sandbox (skipped: ${skip})`;
   describe.skipIf(skip !== undefined)(title, () => {
     let opened: SandboxProvider | undefined;
@@ -32,7 +37,7 @@ export function sandboxContract(name: string, { provider, commands, skip }: Sand
     if (!commands) return;
     sandboxCommands(open);
     sandboxChanges(open);
-    sandboxBuilds(open);
+    if (builds) sandboxBuilds(open);
   });
 }
 

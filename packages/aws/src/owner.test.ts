@@ -17,3 +17,10 @@ test("nobody is gone by its own word, nor in another shard or execution", () => 
   expect(batchOwner({ ...worker, execution: "run_1-2" }).isGone(first.id)).toBe(false);
   expect(first.isGone("laptop/boot/1/2/3/own_1")).toBe(false);
 });
+
+test("verification goes on with what an earlier execution traced, and waits for what one may still verify", () => {
+  const resumed = batchOwner({ ...worker, execution: "run_1-2", stage: "evaluate" });
+  expect(resumed.isGone(batchOwner(worker).id)).toBe(true);
+  expect(resumed.isGone(batchOwner({ ...worker, stage: "evaluate" }).id)).toBe(false);
+  expect(resumed.isGone(batchOwner({ ...worker, target: "shd_2" }).id)).toBe(false);
+});

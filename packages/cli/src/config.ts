@@ -1,9 +1,11 @@
 import { resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 
 /** Everything that the environment may say. Read here and nowhere else. */
 const Environment = z.object({
   TRACEMILL_HOME: z.string().optional(),
+  TRACEMILL_ON: z.string().optional(),
+  TRACEMILL_STAGE: z.string().optional(),
   TRACEMILL_PROD_BASE_URL: z.string().optional(),
   TRACEMILL_PROD_API_TOKEN: z.string().optional(),
   AUTOPPIA_PROD_BASE_URL: z.string().optional(),
@@ -14,6 +16,10 @@ const Environment = z.object({
 export interface Config {
   /** Where stores, sandboxes and caches live. */
   home: string;
+  /** Where runs live unless a command says otherwise: `local`, or `aws`. Not checked yet. */
+  on: string;
+  /** The deployed stage that `aws` means, unless a command names another. */
+  stage: string;
   /** Base URL of the production API, when set. */
   prodBaseUrl: string | undefined;
   /** Bearer token of the production API, when set. A secret: never print it. */
@@ -27,6 +33,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const parsed = Environment.parse(env);
   return {
     home: resolve(parsed.TRACEMILL_HOME || ".tracemill"),
+    on: parsed.TRACEMILL_ON || "local",
+    stage: parsed.TRACEMILL_STAGE || "dev",
     prodBaseUrl: parsed.TRACEMILL_PROD_BASE_URL || parsed.AUTOPPIA_PROD_BASE_URL || undefined,
     prodToken: parsed.TRACEMILL_PROD_API_TOKEN || parsed.AUTOPPIA_PROD_API_TOKEN || undefined,
     color: parsed.NO_COLOR === undefined,

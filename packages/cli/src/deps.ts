@@ -15,19 +15,22 @@ import { openRecordStore } from "@tracemill/local/record-store.ts";
 import { tempScratch } from "@tracemill/local/scratch.ts";
 import { taskFoldersUnder } from "@tracemill/local/task-folder.ts";
 import pLimit from "p-limit";
-import type { CliContext, Home } from "./context.ts";
+import type { CliContext, Home, LocalHome } from "./context.ts";
+import { pathOf } from "./path-of.ts";
 
 /**
  * Opens the stores below the home directory, making it when it is missing.
  * @throws TracemillError `invalid-input` when it cannot be made or written, and what the stores throw.
  */
-export async function openHome(dir: string): Promise<Home> {
+export async function openHome(dir: string): Promise<LocalHome> {
   await requireWritable(dir);
   const scratchDir = join(dir, "tmp");
   const objects = openObjectStore(join(dir, "objects"));
   const records = openRecordStore(join(dir, "records.sqlite"));
   return {
     dir,
+    locate: (key) => pathOf(dir, key),
+    flags: "",
     objects,
     records,
     scratch: tempScratch(scratchDir),

@@ -1,6 +1,7 @@
 import { agentRegistry } from "@tracemill/agents/registry.ts";
 import { latestSnapshot } from "@tracemill/core/ingest/manifest.ts";
 import { objectKeys } from "@tracemill/core/keys.ts";
+import type { TaskFolder } from "@tracemill/core/pipeline/deps.ts";
 import { resolvePlan } from "@tracemill/core/pipeline/plan-run.ts";
 import { folderTaskRef } from "@tracemill/core/pipeline/prepare-tasks.ts";
 import { readPrepared } from "@tracemill/core/prepare/catalog.ts";
@@ -20,6 +21,9 @@ export async function describePlan(spec: RunSpec, home: Home, context: CliContex
       for (const { agent } of trials) trialsByAgent.set(agent.name, (trialsByAgent.get(agent.name) ?? 0) + 1);
     },
   );
+  if (spec.source !== undefined) {
+    out.note(`note: a real run ingests \`${spec.source.name}\` first; this plan shows what is here already`);
+  }
   out.event({ type: "plan", ...plan, spec });
   out.text(
     `${plan.tasks} tasks, ${plan.trials} trials in ${plan.shards.length} shards, at most ${spec.concurrency} at once`,
@@ -33,26 +37,43 @@ export async function describePlan(spec: RunSpec, home: Home, context: CliContex
   for (const [reason, count] of Object.entries(plan.excludedBy)) out.text(`left out: ${count} × ${reason}`);
 }
 
-async function* tasksHere(spec: RunSpec, home: Home, context: CliContext): AsyncGenerator<TaskRef> {
+/** Tasks in place of those of a source that is not prepared here. */
+type StandIns = (source: string) => Iterable<TaskRef>;
+
+/** The tasks that a spec comes to, of what is here now. A source of which nothing is here gives its stand-ins. */
+export async function* tasksHere(
+  spec: RunSpec,
+  home: Home,
+  context: CliContext,
+  standIns: StandIns = (source) => noneOf(source, context),
+  onFolder: (folder: TaskFolder) => void = () => undefined,
+): AsyncGenerator<TaskRef> {
   if (spec.source !== undefined) {
-    yield* preparedTasks(spec.source.name, home, context);
-    context.out.note(
-      `note: a real run ingests \`${spec.source.name}\` first; this plan shows what is here already`,
-    );
+    yield* preparedTasks(spec.source.name, home, standIns);
   }
   for (const place of spec.tasks) {
-    if (place.startsWith("snapshot:")) yield* preparedTasks(place.slice("snapshot:".length), home, context);
-    else for await (const folder of taskFoldersUnder(place)) yield folderTaskRef(folder);
+    if (place.startsWith("snapshot:")) yield* preparedTasks(place.slice("snapshot:".length), home, standIns);
+    else {
+      for await (const folder of taskFoldersUnder(place)) {
+        onFolder(folder);
+        yield folderTaskRef(folder);
+      }
+    }
   }
 }
 
-async function* preparedTasks(source: string, home: Home, context: CliContext): AsyncGenerator<TaskRef> {
+function noneOf(source: string, { out }: CliContext): TaskRef[] {
+  out.note(
+    `note: nothing of \`${source}\` is prepared here: tracemill ingest --source ${source}, then tracemill prepare ${source}`,
+  );
+  return [];
+}
+
+async function* preparedTasks(source: string, home: Home, standIns: StandIns): AsyncGenerator<TaskRef> {
   const snapshotId = await latestSnapshot(home.records, source);
   const key = snapshotId === undefined ? undefined : objectKeys.preparedTasks(source, snapshotId);
   if (snapshotId === undefined || key === undefined || (await home.objects.head(key)) === undefined) {
-    context.out.note(
-      `note: nothing of \`${source}\` is prepared here: tracemill ingest --source ${source}, then tracemill prepare ${source}`,
-    );
+    yield* standIns(source);
     return;
   }
   yield* readPrepared(home.objects, source, snapshotId);

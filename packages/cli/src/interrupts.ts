@@ -6,6 +6,15 @@ import type { Output } from "./output.ts";
  */
 const sameKeyPressMs = 300;
 
+/** What the first Ctrl-C says; a command that does something else then puts its own words in. */
+export interface InterruptWords {
+  first: string;
+}
+
+export function drainWords(): InterruptWords {
+  return { first: "finishing what is in flight; Ctrl-C again stops at once" };
+}
+
 export interface Interrupts extends Disposable {
   draining: AbortSignal;
   signal: AbortSignal;
@@ -15,7 +24,7 @@ export interface Interrupts extends Disposable {
  * Ctrl-C once: finish what is in flight. Twice, or a termination: stop at once, keeping the records right.
  * Three times: leave everything as it is; a resumed run copes with that too.
  */
-export function watchInterrupts(out: Output): Interrupts {
+export function watchInterrupts(out: Output, words: InterruptWords = drainWords()): Interrupts {
   const draining = new AbortController();
   const now = new AbortController();
   const stopNow = (): void => {
@@ -30,7 +39,7 @@ export function watchInterrupts(out: Output): Interrupts {
       return;
     }
     const afterEcho = out.isTty && out.live === undefined ? "\n" : "";
-    out.note(`${afterEcho}finishing what is in flight; Ctrl-C again stops at once`);
+    out.note(`${afterEcho}${words.first}`);
     draining.abort();
   };
   const handlers = { SIGINT: oncePerPress(onInterrupt), SIGTERM: oncePerPress(stopNow) };

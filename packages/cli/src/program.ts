@@ -1,36 +1,46 @@
 import { systemClock } from "@tracemill/local/system-clock.ts";
 import { Command, CommanderError } from "commander";
+import { cancelCommand } from "./commands/cancel.ts";
+import { costCommand } from "./commands/cost.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { exportCommand } from "./commands/export.ts";
 import { ingestCommand } from "./commands/ingest.ts";
+import { logsCommand } from "./commands/logs.ts";
 import { prepareCommand } from "./commands/prepare.ts";
+import { resumeCommand } from "./commands/resume.ts";
 import { runCommand } from "./commands/run.ts";
 import { runsCommand } from "./commands/runs.ts";
 import { schemaCommand } from "./commands/schema.ts";
 import { showCommand } from "./commands/show.ts";
+import { statusCommand } from "./commands/status.ts";
+import { syncCommand } from "./commands/sync.ts";
 import { taskCommand } from "./commands/task.ts";
 import { readConfig } from "./config.ts";
 import type { CliContext } from "./context.ts";
 import { openHome } from "./deps.ts";
 import { reportError } from "./exit.ts";
-import { watchInterrupts } from "./interrupts.ts";
+import { drainWords, watchInterrupts } from "./interrupts.ts";
 import { createOutput, type Output, tolerateClosedPipes } from "./output.ts";
 
 /** Runs one command line. @returns the exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {
   tolerateClosedPipes([process.stdout, process.stderr]);
   const out = createOutput(process);
-  using interrupts = watchInterrupts(out);
+  const interruptWords = drainWords();
+  using interrupts = watchInterrupts(out, interruptWords);
   const config = readConfig();
   const context: CliContext = {
     config,
     home: config.home,
     openHome: () => openHome(config.home),
+    openCloud: async (place) =>
+      (await import("./aws/open-cloud.ts")).openCloud(place, { home: config.home, clock: systemClock }),
     clock: systemClock,
     random: Math.random,
     signal: interrupts.signal,
     draining: interrupts.draining,
+    interruptWords,
     out,
     exitCode: 0,
   };
@@ -59,9 +69,15 @@ export function createProgram(context: CliContext): Command {
     ingestCommand(context),
     prepareCommand(context),
     runCommand(context),
+    resumeCommand(context),
+    cancelCommand(context),
     runsCommand(context),
+    statusCommand(context),
     showCommand(context),
+    logsCommand(context),
     exportCommand(context),
+    syncCommand(context),
+    costCommand(context),
     taskCommand(context),
     schemaCommand(context),
     doctorCommand(context),

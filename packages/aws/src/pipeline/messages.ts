@@ -2,7 +2,7 @@
  * What the state machine, its functions and its jobs tell each other. Payloads stay far below the 256 KiB that a
  * state may hold: whatever grows with a run is in the stores, and only its key is passed.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 /** Input of an execution. Its name is `<runId>-<n>`: 1 for the start, one more with each resume. */
 export const ExecutionInput = z.strictObject({
@@ -134,5 +134,7 @@ export const IngestMessage = z.strictObject({
   source: z.looseObject({ name: z.string() }),
   /** How often it was passed on since the schedule fired. */
   hop: z.number().int().min(0).default(0),
+  /** Which firing of the schedule it belongs to, so that one that is delivered twice mirrors the source once. */
+  firing: z.string().min(1).max(256).optional(),
 });
 export type IngestMessage = z.infer<typeof IngestMessage>;

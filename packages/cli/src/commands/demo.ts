@@ -8,7 +8,7 @@ import type { RunRecord } from "@tracemill/core/run/run.ts";
 import { createRun, findNewest } from "@tracemill/core/run/runs.ts";
 import { parseRunSpec, type RunSpec, specHash } from "@tracemill/core/run/spec.ts";
 import { Command } from "commander";
-import type { CliContext, Home } from "../context.ts";
+import type { CliContext, LocalHome } from "../context.ts";
 import { openSandboxes } from "../deps.ts";
 import { atLeast } from "../flag-values.ts";
 import { demoPrograms } from "../programs.ts";
@@ -84,7 +84,7 @@ async function runDemo(
   spec: RunSpec,
   earlier: RunRecord | undefined,
   rollouts: string | undefined,
-  home: Home,
+  home: LocalHome,
   context: CliContext,
 ): Promise<void> {
   const token = `demo-${crypto.randomUUID()}`;
@@ -115,7 +115,7 @@ async function runDemo(
 async function startApi(
   options: { token: string; rollouts?: string },
   spec: RunSpec,
-  home: Home,
+  home: LocalHome,
 ): Promise<{ url: string; close(): Promise<void> }> {
   const { startDemoApi } = await demoServer();
   const port = 20_000 + (Number.parseInt(sha256Hex(home.dir).slice(0, 8), 16) % 12_000);
@@ -193,7 +193,7 @@ async function namesIn(dir: string): Promise<string[]> {
   }
 }
 
-function latestDemo(spec: RunSpec, home: Home): Promise<RunRecord | undefined> {
+function latestDemo(spec: RunSpec, home: LocalHome): Promise<RunRecord | undefined> {
   const hash = specHash(spec);
   return findNewest(home.records, (run) => run.name === spec.name && run.specHash === hash);
 }

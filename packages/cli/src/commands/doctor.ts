@@ -2,6 +2,7 @@ import { statfs } from "node:fs/promises";
 import { messageOf } from "@tracemill/core/errors.ts";
 import type { DoctorCheck } from "@tracemill/core/ports/sandbox.ts";
 import { Command } from "commander";
+import { isOnAws, type PlaceOptions, placeOf, withStage } from "../aws/place.ts";
 import type { CliContext } from "../context.ts";
 import { openSandboxes, requireWritable } from "../deps.ts";
 import { demoPrograms } from "../programs.ts";
@@ -10,16 +11,17 @@ const marks = { ok: "ok     ", missing: "missing", warning: "warning" } as const
 const wantedFreeBytes = 2 * 1024 ** 3;
 
 export function doctorCommand(context: CliContext): Command {
-  return new Command("doctor")
-    .description("say what this machine has, what is missing, and how to get it")
+  return withStage(new Command("doctor"))
+    .description("say what this machine, or a stage on AWS, has, what is missing, and how to get it")
+    .option("--aws", "check a deployed stage and the account: identity, permissions, quotas, queues, images")
     .option("--json", "one JSON line a check")
     .addHelpText(
       "after",
-      "\nExample:\n  tracemill doctor\n\nExits with 1 when something that a run needs is missing.",
+      "\nExamples:\n  tracemill doctor\n  tracemill doctor --aws --stage prod\n\nExits with 1 when something that a run needs is missing.",
     )
-    .action(async () => {
-      const sandboxes = await openSandboxes(context.home).doctor();
-      const checks = [...(await homeChecks(context.home)), ...sandboxes, demoPrograms("warning")];
+    .action(async (options: PlaceOptions & { aws?: boolean }) => {
+      const isAws = options.aws === true || isOnAws(options, context);
+      const checks = isAws ? await awsChecks(options, context) : await machineChecks(context);
       for (const check of checks) {
         context.out.event(check);
         context.out.text(`${marks[check.status]}  ${check.name}: ${check.detail}`);
@@ -27,6 +29,16 @@ export function doctorCommand(context: CliContext): Command {
       }
       if (checks.some((check) => check.status === "missing")) context.exitCode = 1;
     });
+}
+
+async function machineChecks({ home }: CliContext): Promise<DoctorCheck[]> {
+  const sandboxes = await openSandboxes(home).doctor();
+  return [...(await homeChecks(home)), ...sandboxes, demoPrograms("warning")];
+}
+
+async function awsChecks(options: PlaceOptions, context: CliContext): Promise<DoctorCheck[]> {
+  const { doctorAws } = await import("../aws/doctor.ts");
+  return doctorAws(placeOf(options, context), context);
 }
 
 async function homeChecks(home: string): Promise<DoctorCheck[]> {

@@ -39,6 +39,7 @@ async function exportRun(...args: string[]): Promise<string> {
     config: readConfig({}),
     home: dir.path,
     openHome: () => openHome(dir.path),
+    openCloud: () => Promise.reject(new Error("no cloud here")),
     clock: fakeClock(),
     random: Math.random,
     signal,

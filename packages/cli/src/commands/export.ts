@@ -6,11 +6,11 @@ import { ExportSpec } from "@tracemill/core/run/export-spec.ts";
 import { findRun, readRunSpec } from "@tracemill/core/run/runs.ts";
 import { parseAs } from "@tracemill/core/validation.ts";
 import { Command, InvalidArgumentError } from "commander";
+import { inHome, type PlaceOptions, withPlace } from "../aws/place.ts";
 import type { CliContext, Home } from "../context.ts";
 import { table } from "../tables.ts";
-import { pathOf } from "./run.ts";
 
-interface Options {
+interface Options extends PlaceOptions {
   name?: string;
   format?: string[];
   minReward?: number;
@@ -34,7 +34,7 @@ options give the same version and files; an export that was stopped goes on. doc
 
 /** `tracemill export RUN`: a dataset from a run, again or with other options. */
 export function exportCommand(context: CliContext): Command {
-  return new Command("export")
+  return withPlace(new Command("export"))
     .description("write a run's trials as a dataset")
     .argument("<run>", "id, start of an id, name, or `latest`")
     .option("--name <name>", "dataset name (default: the run's)")
@@ -52,8 +52,7 @@ export function exportCommand(context: CliContext): Command {
 }
 
 async function exportAction(reference: string, options: Options, context: CliContext): Promise<void> {
-  const home = await context.openHome();
-  try {
+  await inHome(options, context, async (home) => {
     const run = await findRun(reference, home.records);
     const runSpec = await readRunSpec(run.runId, home.objects);
     const spec = exportSpecOf(options, runSpec.export, run.name);
@@ -62,9 +61,7 @@ async function exportAction(reference: string, options: Options, context: CliCon
     const manifest = await exportDataset({ runId: run.runId, spec, runSpec }, deps);
     context.out.event({ type: "dataset", ...manifest });
     context.out.text(datasetText(manifest, home));
-  } finally {
-    await home.close();
-  }
+  });
 }
 
 /** The run's own export, changed by what was given. */
@@ -104,7 +101,7 @@ function datasetText(manifest: DatasetManifest, home: Home): string {
     Object.entries(byReason ?? {}).map(([reason, count]) => `left out of ${format}: ${count} (${reason})`),
   );
   const open = leftOut.notEnded === 0 ? [] : [`left out: ${leftOut.notEnded} trials that have not ended`];
-  const folder = `dataset: ${pathOf(home, objectKeys.dataset(name, version))}`;
+  const folder = `dataset: ${home.locate(objectKeys.dataset(name, version))}`;
   return [
     `${name} ${version}`,
     "",

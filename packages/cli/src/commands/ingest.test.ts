@@ -7,7 +7,7 @@ import { memoryObjectStore, memoryRecordStore } from "../../../../test/fakes/mem
 import { tempDir } from "../../../../test/fakes/temp-dir.ts";
 import { startProductionApi } from "../../../../test/servers/production-api.ts";
 import { readConfig } from "../config.ts";
-import type { CliContext, Home } from "../context.ts";
+import type { CliContext, LocalHome } from "../context.ts";
 import { createOutput } from "../output.ts";
 import { ingestCommand } from "./ingest.ts";
 
@@ -25,7 +25,7 @@ async function ingest(args: string[], env: NodeJS.ProcessEnv) {
   const written = { out: "", err: "" };
   const objects = memoryObjectStore();
   const records = memoryRecordStore();
-  const home = { objects, records, close: async () => {} } as Partial<Home> as Home;
+  const home = { objects, records, close: async () => {} } as Partial<LocalHome> as LocalHome;
   const out = createOutput({
     stdout: { write: (text: string) => (written.out += text) },
     stderr: { write: (text: string) => (written.err += text) },
@@ -35,6 +35,7 @@ async function ingest(args: string[], env: NodeJS.ProcessEnv) {
     config: readConfig(env),
     home: "",
     openHome: async () => home,
+    openCloud: () => Promise.reject(new Error("no cloud here")),
     clock: fakeClock(),
     random: () => 0.5,
     signal: new AbortController().signal,

@@ -4,7 +4,6 @@ import { objectKeys } from "@tracemill/core/keys.ts";
 import { prepareSnapshot } from "@tracemill/core/prepare/prepare.ts";
 import { Command } from "commander";
 import type { CliContext } from "../context.ts";
-import { pathOf } from "./run.ts";
 
 const help = `
 Examples:
@@ -38,7 +37,7 @@ export function prepareCommand(context: CliContext): Command {
         out.event(manifest);
         out.text(`snapshot ${snapshotId} of ${source}`);
         for (const [name, count] of Object.entries(manifest.counts)) out.text(`  ${name}: ${count}`);
-        out.text(`tasks: ${pathOf(home, objectKeys.preparedTasks(source, snapshotId))}`);
+        out.text(`tasks: ${home.locate(objectKeys.preparedTasks(source, snapshotId))}`);
       } finally {
         await home.close();
       }

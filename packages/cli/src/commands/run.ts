@@ -1,6 +1,4 @@
-import { join, relative } from "node:path";
 import { TracemillError } from "@tracemill/core/errors.ts";
-import { objectKeys } from "@tracemill/core/keys.ts";
 import type { PipelineDeps } from "@tracemill/core/pipeline/deps.ts";
 import { summarize } from "@tracemill/core/pipeline/results.ts";
 import { formatDuration } from "@tracemill/core/run/duration.ts";
@@ -9,17 +7,20 @@ import { createRun, findRun, readRunSpec } from "@tracemill/core/run/runs.ts";
 import type { RunSpec } from "@tracemill/core/run/spec.ts";
 import { type Drive, driveRun } from "@tracemill/local/driver.ts";
 import { Command } from "commander";
-import type { CliContext, Home } from "../context.ts";
+import { inCloud, inLocal, isOnAws, type PlaceOptions, withPlace } from "../aws/place.ts";
+import { resumeOnAws, runOnAws } from "../aws/run.ts";
+import type { CliContext, Home, LocalHome } from "../context.ts";
 import { openSandboxes, pipelineDeps } from "../deps.ts";
 import { describePlan } from "../dry-run.ts";
 import { showProgress } from "../progress.ts";
-import { checkSpec } from "../spec-check.ts";
+import { sayFinished } from "../report-run.ts";
+import { checkSpec, requireLocal } from "../spec-check.ts";
 import { readSpecFile } from "../spec-file.ts";
-import { summaryText } from "../summary.ts";
 
-interface Options {
+interface Options extends PlaceOptions {
   resume?: string;
   dryRun?: boolean;
+  detach?: boolean;
   json?: boolean;
 }
 
@@ -28,6 +29,7 @@ Examples:
   tracemill run examples/pipelines/folder.yaml
   tracemill run nightly.yaml --dry-run
   tracemill run --resume latest
+  tracemill run nightly.yaml --on aws --stage prod
 
 A spec says where tasks come from, which agents run, how often, and what is exported:
   name: first
@@ -35,14 +37,16 @@ A spec says where tasks come from, which agents run, how often, and what is expo
   agents: [{ name: oracle }, { name: nop }]
   attempts: 1
   export: { name: first, formats: [sft, trials] }
-docs/running.md has every key. Ctrl-C finishes what is in flight; a second one stops at once.`;
+docs/running.md has every key. Ctrl-C finishes what is in flight; a second one stops at once. On AWS everything is
+checked before anything starts, and Ctrl-C only leaves: \`tracemill cancel RUN\` ends a run.`;
 
 export function runCommand(context: CliContext): Command {
-  return new Command("run")
+  return withPlace(new Command("run"))
     .description("run a pipeline, or go on with one that was stopped")
     .argument("[spec]", "the run's spec: YAML, JSON, or a TypeScript module that exports `spec`")
     .option("--resume <run>", "go on with a run: its id, the start of its id, its name, or `latest`")
     .option("--dry-run", "say what would run, and run nothing")
+    .option("--detach", "on AWS: start the run and return at once")
     .option("--json", "events as JSON lines")
     .addHelpText("after", help)
     .action((file: string | undefined, options: Options) => runAction(file, options, context));
@@ -55,25 +59,51 @@ async function runAction(file: string | undefined, options: Options, context: Cl
       "give either a spec file or --resume RUN; see `tracemill run --help`",
     );
   }
-  const production = productionOf(context);
-  const home = await context.openHome();
-  try {
-    if (options.resume !== undefined) {
-      const run = await findRun(options.resume, home.records);
-      const spec = await readRunSpec(run.runId, home.objects);
-      if (options.dryRun === true) return await describePlan(spec, home, context);
-      await execute({ run, spec, resumed: true, production }, home, context);
-      return;
-    }
-    const spec = await readSpecFile(file ?? "");
-    if (options.dryRun === true) return await describePlan(spec, home, context);
-    await checkSpec(spec, home);
-    requireProduction(spec, production);
-    const run = await createRun(spec, { ...home, clock: context.clock });
-    await execute({ run, spec, resumed: false, production }, home, context);
-  } finally {
-    await home.close();
+  const { resume } = options;
+  if (isOnAws(options, context)) {
+    const spec = file === undefined ? undefined : await readSpecFile(file);
+    await inCloud(options, context, async (cloud) => {
+      if (spec !== undefined) return runOnAws(spec, options, cloud, context);
+      return resumeOnAws(await findRun(resume ?? "", cloud.records), options, cloud, context);
+    });
+    return;
   }
+  if (options.detach === true)
+    throw new TracemillError("invalid-input", "--detach is for runs on AWS: add `--on aws`");
+  await inLocal(context, (home) =>
+    resume === undefined
+      ? startHere(file ?? "", options, home, context)
+      : resumeHere(resume, options, home, context),
+  );
+}
+
+async function startHere(
+  file: string,
+  options: Options,
+  home: LocalHome,
+  context: CliContext,
+): Promise<void> {
+  const production = productionOf(context);
+  const spec = await readSpecFile(file);
+  if (options.dryRun === true) return describePlan(spec, home, context);
+  await checkSpec(spec, home);
+  requireProduction(spec, production);
+  const run = await createRun(spec, { ...home, clock: context.clock });
+  await execute({ run, spec, resumed: false, production }, home, context);
+}
+
+/** Goes on with a run on this machine. @param reference what `findRun` takes. */
+export async function resumeHere(
+  reference: string,
+  options: Pick<Options, "dryRun">,
+  home: LocalHome,
+  context: CliContext,
+): Promise<void> {
+  const run = await findRun(reference, home.records);
+  const spec = await readRunSpec(run.runId, home.objects);
+  if (options.dryRun === true) return describePlan(spec, home, context);
+  requireLocal(spec);
+  await execute({ run, spec, resumed: true, production: productionOf(context) }, home, context);
 }
 
 interface Execution {
@@ -87,7 +117,7 @@ interface Execution {
 }
 
 /** Drives a run to its end or to where it is stopped, and says what came of it. */
-export async function execute(execution: Execution, home: Home, context: CliContext): Promise<Drive> {
+export async function execute(execution: Execution, home: LocalHome, context: CliContext): Promise<Drive> {
   const { run, spec, resumed } = execution;
   const { out, clock } = context;
   const startedAt = clock.now();
@@ -143,19 +173,5 @@ function reportStopped(
 
 /** One screen: what a run came to, and where its files are. */
 export async function reportFinished(run: RunRecord, home: Home, { out }: CliContext): Promise<void> {
-  const summary = await summarize(run.runId, home);
-  out.event({ type: "finished", run, summary });
-  out.text(`\n${summaryText(summary)}\n`);
-  const failed = Object.keys(summary.outcomes).some((kind) => kind !== "scored");
-  if (failed) out.text(`reasons: tracemill show ${run.runId} --trials`);
-  out.text(`results: ${pathOf(home, objectKeys.runResults(run.runId))}`);
-  if (run.status === "finished" && run.dataset !== undefined)
-    out.text(`dataset: ${pathOf(home, run.dataset)}`);
-}
-
-/** Where an object lies on this machine. */
-export function pathOf(home: Home, key: string): string {
-  const path = join(home.dir, "objects", key);
-  const fromHere = relative(process.cwd(), path);
-  return fromHere.startsWith("..") ? path : fromHere;
+  sayFinished(run, await summarize(run.runId, home), home, out);
 }

@@ -13,7 +13,7 @@ import { Trial, TrialRecord } from "@tracemill/core/run/trial.ts";
 import { Scenario } from "@tracemill/core/scenario/scenario.ts";
 import { suggestion } from "@tracemill/core/validation.ts";
 import { Command } from "commander";
-import { z } from "zod";
+import * as z from "zod";
 import type { CliContext } from "../context.ts";
 import { table } from "../tables.ts";
 

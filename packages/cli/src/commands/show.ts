@@ -1,42 +1,47 @@
 import { isTracemillError, TracemillError } from "@tracemill/core/errors.ts";
 import { objectKeys } from "@tracemill/core/keys.ts";
-import { readStandings, summarize, type TrialStanding } from "@tracemill/core/pipeline/results.ts";
+import {
+  RunSummary,
+  readStandings,
+  summarize,
+  type TrialStanding,
+} from "@tracemill/core/pipeline/results.ts";
 import { rewardOf } from "@tracemill/core/run/outcome.ts";
 import type { AttemptResult, ReplayReport, Verification } from "@tracemill/core/run/result.ts";
 import type { RunRecord } from "@tracemill/core/run/run.ts";
 import { findRun, listRuns } from "@tracemill/core/run/runs.ts";
+import { findStored } from "@tracemill/core/stored-json.ts";
 import { readResult, reasonOf } from "@tracemill/core/trial/result.ts";
 import { Command } from "commander";
+import { inHome, type PlaceOptions, withPlace } from "../aws/place.ts";
 import type { CliContext, Home } from "../context.ts";
 import { summaryText } from "../summary.ts";
 import { table } from "../tables.ts";
-import { pathOf } from "./run.ts";
 
 const help = `
 Examples:
   tracemill show latest
   tracemill show run_01J… --trials
   tracemill show trl_0a1b2c…
+  tracemill show latest --on aws --stage prod
   tracemill show latest --json | jq -r 'select(.outcome != "scored") | .trialId'
 
 RUN is an id, the start of one, a run's name, or \`latest\`. With --json a run prints one line a trial.`;
 
 export function showCommand(context: CliContext): Command {
-  return new Command("show")
+  return withPlace(new Command("show"))
     .description("show a run, or one trial with all its attempts")
     .argument("<run-or-trial>", "a run, or a trial's id")
     .option("--trials", "list the trials of a run")
     .option("--json", "JSON lines: each trial with its attempts, outcome and reward")
     .addHelpText("after", help)
-    .action(async (reference: string, options: { trials?: boolean }) => {
-      const home = await context.openHome();
-      try {
-        if (reference.startsWith("trl_")) await showTrial(reference, home, context);
-        else await showRun(await findRun(reference, home.records), options.trials === true, home, context);
-      } finally {
-        await home.close();
-      }
-    });
+    .action((reference: string, options: PlaceOptions & { trials?: boolean }) =>
+      inHome(options, context, async (home) => {
+        if (reference.startsWith("trl_")) return showTrial(reference, home, context);
+        const run = await findRun(reference, home.records);
+        return showRun(run, options.trials === true, home, context);
+      }),
+    );
 }
 
 async function showRun(run: RunRecord, trials: boolean, home: Home, context: CliContext): Promise<void> {
@@ -44,17 +49,22 @@ async function showRun(run: RunRecord, trials: boolean, home: Home, context: Cli
   out.text(`${run.runId} (${run.name}) ${run.status}${run.status === "stopped" ? `: ${run.reason}` : ""}`);
   if (out.json || trials) await listTrials(run.runId, home, context);
   else {
-    out.text(`\n${await summaryOrNothing(run.runId, home)}`);
-    out.text(`results: ${pathOf(home, objectKeys.runResults(run.runId))}`);
+    out.text(`\n${await summaryOrNothing(run, home)}`);
+    out.text(`results: ${home.locate(objectKeys.runResults(run.runId))}`);
     if (run.status === "finished" && run.dataset !== undefined)
-      out.text(`dataset: ${pathOf(home, run.dataset)}`);
-    if (run.status === "stopped") out.text(`go on with: tracemill run --resume ${run.runId}`);
+      out.text(`dataset: ${home.locate(run.dataset)}`);
+    if (run.status === "stopped") out.text(`go on with: tracemill resume ${run.runId}${home.flags}`);
   }
 }
 
-async function summaryOrNothing(runId: string, home: Home): Promise<string> {
+/** A finished run's summary is stored; of others each trial's row is read. */
+async function summaryOrNothing({ runId, status }: RunRecord, home: Home): Promise<string> {
   try {
-    return summaryText(await summarize(runId, home));
+    const stored =
+      status === "finished"
+        ? await findStored(home.objects, objectKeys.runSummary(runId), RunSummary)
+        : undefined;
+    return summaryText(stored ?? (await summarize(runId, home)));
   } catch (error) {
     if (!isTracemillError(error, "not-found")) throw error;
     return "no plan yet: the run stopped before it knew its trials";
@@ -173,7 +183,7 @@ function attemptText(result: AttemptResult, home: Home): string {
   }
   if (replay !== undefined) lines.push(...replayLines(replay));
   for (const verification of verifications) lines.push(...verificationLines(verification));
-  for (const key of Object.values(objects)) if (key !== undefined) lines.push(`  ${pathOf(home, key)}`);
+  for (const key of Object.values(objects)) if (key !== undefined) lines.push(`  ${home.locate(key)}`);
   return lines.join("\n");
 }
 

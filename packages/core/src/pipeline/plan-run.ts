@@ -30,12 +30,14 @@ interface PlanInput {
 /**
  * Resolves a spec over its tasks, handing out shards as they fill. Writes nothing itself.
  * Memory: some 150 bytes for each shard of the plan.
+ * @throws TracemillError `invalid-spec`, see `checkAgents`.
  */
 export async function resolvePlan(
   input: PlanInput,
   onShard: (filled: FilledShard) => Promise<void>,
 ): Promise<Plan> {
   const { runId, spec, agents } = input;
+  checkAgents(spec, agents);
   const filler = new ShardFiller(shardSizes[spec.sandbox]);
   const shards: Shard[] = [];
   const excludedBy: Record<string, number> = {};
@@ -60,6 +62,11 @@ export async function resolvePlan(
   }
   for (const filled of filler.finish()) await close(filled);
   return { schemaVersion: 1, runId, ...counts, excludedBy, shards };
+}
+
+/** @throws TracemillError `invalid-spec` for an agent that is unknown, or that its entry in the spec does not suit. */
+export function checkAgents(spec: RunSpec, agents: AgentRegistry): void {
+  for (const agent of spec.agents) agents(agent.name).check?.(agent, spec);
 }
 
 /** The pairs that `resolvePlan` counts as excluded, over the same tasks. */

@@ -1,6 +1,7 @@
 import type { Trajectory } from "../atif/trajectory.ts";
 import type { HarborTask } from "../harbor/task.ts";
 import type { ReplayReport } from "../run/result.ts";
+import type { RunSpec } from "../run/spec.ts";
 import type { AgentEnd, AgentRef, ReferenceSolution, TaskRef, Usage } from "../run/trial.ts";
 import type { Scenario } from "../scenario/scenario.ts";
 import type { Clock } from "./clock.ts";
@@ -66,6 +67,8 @@ export interface Agent {
   readonly version: string;
   /** What gives its trials a reward: the task's own check, or the source's unchecked claim about the solution. */
   readonly decidedBy: "task" | "claim";
+  /** Holds its entry in a spec against what it wants, before anything runs. @throws TracemillError `invalid-spec`. */
+  check?(agent: AgentRef, spec: Pick<RunSpec, "models">): void;
   /** Whether trials of this task need a sandbox for the agent's part. */
   needsSandbox(task: Pick<TaskRef, "kind" | "tools">): boolean;
   variants(task: TaskRef, agent: AgentRef): TrialVariants;

@@ -22,6 +22,8 @@ export interface ToolCall {
   id: string;
   name: string;
   arguments: Record<string, unknown>;
+  /** What `arguments` cannot say of the text that the model wrote, as `toolArguments` (atif) notes it. */
+  extra?: Record<string, unknown>;
 }
 
 export interface ModelAnswer {

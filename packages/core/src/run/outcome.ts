@@ -20,7 +20,14 @@ export const Rewards = z.record(z.string(), z.number());
 export type Rewards = z.infer<typeof Rewards>;
 
 /** Why the agent itself ended badly; its reward counts all the same. */
-export const AgentFailure = z.enum(["timeout", "context-limit", "output-limit", "refusal", "error"]);
+export const AgentFailure = z.enum([
+  "timeout",
+  "context-limit",
+  "output-limit",
+  "turn-limit",
+  "refusal",
+  "error",
+]);
 export type AgentFailure = z.infer<typeof AgentFailure>;
 
 const reason = z.string().min(1);

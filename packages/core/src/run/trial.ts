@@ -119,7 +119,7 @@ export const AgentEnd = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("completed") }),
   z.strictObject({
     kind: z.literal("agent-failed"),
-    failure: z.enum(["timeout", "context-limit", "output-limit", "refusal", "error"]),
+    failure: z.enum(["timeout", "context-limit", "output-limit", "turn-limit", "refusal", "error"]),
     reason: z.string().min(1),
   }),
 ]);
