@@ -5,8 +5,9 @@ import { nop } from "./nop.ts";
 import { oracle } from "./oracle.ts";
 import { recorded } from "./recorded.ts";
 import { replay } from "./replay/agent.ts";
+import { toolsAgent } from "./tools-agent.ts";
 
-export const builtInAgents: readonly Agent[] = [oracle, nop, replay, recorded];
+export const builtInAgents: readonly Agent[] = [oracle, nop, replay, recorded, toolsAgent()];
 
 /** Finds an agent by its name in a spec. */
 export function agentRegistry(agents: readonly Agent[] = builtInAgents): AgentRegistry {

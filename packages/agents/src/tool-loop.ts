@@ -21,6 +21,8 @@ export interface Conversation {
   messages: ChatMessage[];
   /** The user's next words after an answer that asks for more; none ends the conversation. */
   nextUserMessages(): readonly string[];
+  /** The most answers that the model may give. Default: no limit but the attempt's time. */
+  maxTurns?: number;
   /** Sees each step when it is done. */
   onStep?(step: Step, calls: readonly CalledTool[]): void;
 }
@@ -38,7 +40,9 @@ type LoopContext = Pick<AgentContext, "signal" | "budget" | "clock" | "record">;
  * with the trajectory as far as it got, when the signal is aborted.
  */
 export async function runToolLoop(conversation: Conversation, context: LoopContext): Promise<AgentEnd> {
-  while (!context.signal.aborted) {
+  const { maxTurns = Number.POSITIVE_INFINITY } = conversation;
+  for (let turn = 1; !context.signal.aborted; turn += 1) {
+    if (turn > maxTurns) return failed("turn-limit", `it had not come to an end after ${maxTurns} turns`);
     const answer = await ask(conversation, context);
     const end = answer === undefined ? completed : endAfter(answer);
     if (end !== undefined) return end;
@@ -65,7 +69,7 @@ function endAfter({ finish }: ModelAnswer): AgentEnd | undefined {
   }
 }
 
-function failed(failure: "output-limit" | "refusal", reason: string): AgentEnd {
+function failed(failure: "output-limit" | "turn-limit" | "refusal", reason: string): AgentEnd {
   return { kind: "agent-failed", failure, reason };
 }
 
@@ -118,16 +122,22 @@ async function callTools(
   const called: CalledTool[] = [];
   for (const call of calls) {
     if (signal.aborted) break;
-    called.push({ call, ...(await callTool(call)) });
+    called.push({ call, ...(isReadable(call) ? await callTool(call) : unreadable) });
   }
   return called;
 }
 
+const unreadable = { output: "error: the arguments of this call are no JSON object", available: true };
+
+function isReadable({ extra }: ToolCall): boolean {
+  return extra?.arguments_not_object !== true;
+}
+
 function assistantMessage(answer: ModelAnswer): ChatMessage {
-  const calls = answer.toolCalls.map(({ id, name, arguments: args }) => ({
-    id,
+  const calls = answer.toolCalls.map((call) => ({
+    id: call.id,
     type: "function" as const,
-    function: { name, arguments: JSON.stringify(args) },
+    function: { name: call.name, arguments: argumentsText(call) },
   }));
   return {
     role: "assistant",
@@ -135,6 +145,12 @@ function assistantMessage(answer: ModelAnswer): ChatMessage {
     ...(answer.reasoning === undefined ? {} : { reasoning_content: answer.reasoning }),
     ...(calls.length === 0 ? {} : { tool_calls: calls }),
   };
+}
+
+/** Always JSON, since servers refuse a conversation that holds anything else; exact where numbers are long. */
+function argumentsText({ arguments: parsed, extra }: ToolCall): string {
+  const raw = extra?.raw_arguments;
+  return typeof raw === "string" ? raw : JSON.stringify(parsed);
 }
 
 function agentStep(answer: ModelAnswer, called: readonly CalledTool[]): NewStep {
@@ -168,6 +184,11 @@ function agentStep(answer: ModelAnswer, called: readonly CalledTool[]): NewStep 
   };
 }
 
-function atifCall({ id, name, arguments: args }: ToolCall) {
-  return { tool_call_id: id, function_name: name, arguments: args };
+function atifCall({ id, name, arguments: args, extra }: ToolCall) {
+  return {
+    tool_call_id: id,
+    function_name: name,
+    arguments: args,
+    ...(extra === undefined ? {} : { extra }),
+  };
 }

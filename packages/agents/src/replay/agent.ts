@@ -4,8 +4,9 @@ import { TracemillError } from "@tracemill/core/errors.ts";
 import type { Agent, AgentContext, AgentResult, TrialVariants } from "@tracemill/core/ports/agent.ts";
 import type { ChatMessage } from "@tracemill/core/ports/model-client.ts";
 import type { AgentEnd, TaskRef } from "@tracemill/core/run/trial.ts";
+import { whyNotLive } from "../live-task.ts";
 import { runToolLoop } from "../tool-loop.ts";
-import { isLiveTool, openTools } from "../tools/registry.ts";
+import { openTools } from "../tools/registry.ts";
 import { instructionOf, TrajectoryBuilder } from "../trajectory-builder.ts";
 import { ReplayComparison } from "./compare.ts";
 import { type Recording, ReplayModel, recordingOf } from "./model.ts";
@@ -28,10 +29,8 @@ export const replay: Agent = {
 
 function playable(task: TaskRef): TrialVariants {
   if (task.references.length === 0) return { excluded: "the source has no recorded solution of it" };
-  if (task.decidedBy === "none") return { excluded: "nothing decides it: no tests and no expected answer" };
-  const missing = task.kind === "scenario" ? task.tools.filter((tool) => !isLiveTool(tool)) : [];
-  if (missing.length > 0) return { excluded: `its tools are not available live: ${missing.join(", ")}` };
-  return { references: task.references };
+  const reason = whyNotLive(task);
+  return reason === undefined ? { references: task.references } : { excluded: reason };
 }
 
 async function runReplay(context: AgentContext): Promise<AgentResult> {

@@ -29,8 +29,10 @@ export const writeFile: Tool = {
       if (path === undefined || content === undefined) {
         return badArguments("write_file", "{path: string, content: string}");
       }
-      await sandbox.writeFiles([{ path: absolute(path, sandbox), content }]);
-      return `wrote ${Buffer.byteLength(content)} bytes to ${path}`;
+      return answerMistakes(async () => {
+        await sandbox.writeFiles([{ path: absolute(path, sandbox), content }]);
+        return `wrote ${Buffer.byteLength(content)} bytes to ${path}`;
+      });
     },
 };
 
@@ -50,15 +52,22 @@ export const readFile: Tool = {
     async (args) => {
       const path = textArgument(args, pathNames);
       if (path === undefined) return badArguments("read_file", "{path: string}");
-      try {
+      return answerMistakes(async () => {
         const content = await sandbox.readFile(absolute(path, sandbox), { maxBytes });
         return content === undefined ? `error: ${path}: no such file` : Buffer.from(content).toString("utf8");
-      } catch (error) {
-        if (!isTracemillError(error, "invalid-input")) throw error;
-        return `error: ${error.message}`;
-      }
+      });
     },
 };
+
+/** A path that cannot be read or written is the caller's to mend, and no failure of the sandbox. */
+async function answerMistakes(work: () => Promise<string>): Promise<string> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isTracemillError(error, "invalid-input")) throw error;
+    return `error: ${error.message}`;
+  }
+}
 
 function absolute(path: string, sandbox: Sandbox): string {
   return posix.resolve(sandbox.workdir, path);

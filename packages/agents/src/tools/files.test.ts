@@ -1,0 +1,28 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { liveTools, noSandbox, removeHome } from "../../../../test/fakes/live-tools.ts";
+
+afterAll(removeHome);
+
+describe.skipIf(noSandbox !== undefined)(
+  `files (skipped without a sandbox: ${noSandbox ?? "there is one"})`,
+  () => {
+    test("what is written is read again, at a path from the working directory", async () => {
+      await using tools = await liveTools();
+      expect(await tools.call("write_file", { path: "a/b.txt", content: "grün" })).toBe(
+        "wrote 5 bytes to a/b.txt",
+      );
+      expect(await tools.call("read_file", { path: "/app/a/b.txt" })).toBe("grün");
+    });
+
+    test("a path that cannot be is the model's to mend, and no failure of the sandbox", async () => {
+      await using tools = await liveTools();
+      const answers = [
+        await tools.call("write_file", { path: "/app", content: "x" }),
+        await tools.call("write_file", { path: "/etc/passwd/x", content: "x" }),
+        await tools.call("write_file", { path: "a\0b", content: "x" }),
+        await tools.call("read_file", { path: "/app" }),
+      ];
+      expect(answers).toEqual(Array(4).fill(expect.stringMatching(/^error: /)));
+    });
+  },
+);
