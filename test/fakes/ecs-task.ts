@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync } from "node:fs";
+import { mkdtempSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { boxCommand } from "@tracemill/agents/sandbox/job/box-command.ts";
 import { jobSandboxes } from "@tracemill/agents/sandbox/job/provider.ts";
@@ -45,13 +45,10 @@ export function ecsTasks({ home, shell = "dash" }: EcsTaskOptions) {
     dir: join(home, "containers", shell),
     cacheDir: join(home, "images"),
   });
-  let tasks = 0;
 
   /** Starts a task. @returns the folder that its worker has at `/tracemill/boxes`, and how to stop it. */
   const start = async (spec: Partial<SandboxSpec> = {}, boxes = 1) => {
-    tasks += 1;
-    const dir = join(home, `task-${shell}-${tasks}`);
-    mkdirSync(dir, { recursive: true });
+    const dir = mkdtempSync(join(home, "task-"));
     const running = await Promise.all(
       Array.from({ length: boxes }, async (_, index) => {
         const container = await containers.create({

@@ -1,0 +1,139 @@
+import { join } from "node:path";
+import { agentRegistry } from "@tracemill/agents/registry.ts";
+import { jobSandboxes } from "@tracemill/agents/sandbox/job/provider.ts";
+import { namespaceSandboxes } from "@tracemill/agents/sandbox/namespace/provider.ts";
+import { batchClient } from "@tracemill/aws/clients/batch.ts";
+import { dynamodbClient } from "@tracemill/aws/clients/dynamodb.ts";
+import { ecrClient } from "@tracemill/aws/clients/ecr.ts";
+import { s3Client } from "@tracemill/aws/clients/s3.ts";
+import { secretsManagerClient } from "@tracemill/aws/clients/secrets-manager.ts";
+import { ssmClient } from "@tracemill/aws/clients/ssm.ts";
+import { ecrImages } from "@tracemill/aws/control/images.ts";
+import { jobDefinitions } from "@tracemill/aws/control/job-definitions.ts";
+import { batchJobs } from "@tracemill/aws/control/jobs.ts";
+import { registryLogin } from "@tracemill/aws/control/registry-login.ts";
+import { readStack } from "@tracemill/aws/control/stack-lookup.ts";
+import { s3ObjectStore } from "@tracemill/aws/object-store.ts";
+import { batchOwner } from "@tracemill/aws/owner.ts";
+import { dynamoRecordStore } from "@tracemill/aws/record-store.ts";
+import { secretsManagerStore } from "@tracemill/aws/secrets.ts";
+import type { PipelineDeps } from "@tracemill/core/pipeline/deps.ts";
+import { sentFolders } from "@tracemill/core/pipeline/sent-folders.ts";
+import { readRunSpec } from "@tracemill/core/run/runs.ts";
+import type { RunSpec } from "@tracemill/core/run/spec.ts";
+import { RunBudget } from "@tracemill/core/trial/budget.ts";
+import { createTaskLoader } from "@tracemill/core/trial/load-task.ts";
+import { duckdbParquet } from "@tracemill/local/duckdb-parquet.ts";
+import { tempScratch } from "@tracemill/local/scratch.ts";
+import { systemClock } from "@tracemill/local/system-clock.ts";
+import pLimit from "p-limit";
+import type { JobArguments } from "./arguments.ts";
+import type { Config } from "./config.ts";
+import { firstTrial } from "./first-trial.ts";
+import { dockerCli } from "./images/docker.ts";
+import type { ImageJobDeps } from "./images/image-job.ts";
+import type { JobLog } from "./log.ts";
+import { logStreamOf } from "./log-stream.ts";
+import { productionOf } from "./production.ts";
+
+/** What every job has. */
+export interface JobWorld {
+  config: Config;
+  log: JobLog;
+  /** Aborted when the job is told to stop. */
+  signal: AbortSignal;
+}
+
+/** The stores of the stage that the job belongs to. */
+function stores({ bucket, table }: Config) {
+  return {
+    objects: s3ObjectStore({ client: s3Client(), bucket }),
+    records: dynamoRecordStore({ client: dynamodbClient(), table }),
+  };
+}
+
+/** Everything that the stages of a run need, in a job. The step that reads a source gets its token besides. */
+export async function pipelineDeps(job: JobArguments, { config, signal }: JobWorld): Promise<PipelineDeps> {
+  const { objects, records } = stores(config);
+  const { runId, startedAt, resumed } = job;
+  const spec = await readRunSpec(runId, objects);
+  const scratchDir = join(config.workDir, "tmp");
+  const production = job.stage === "ingest" ? await productionApi(spec, config) : undefined;
+  return {
+    runId,
+    spec,
+    objects,
+    records,
+    scratch: tempScratch(scratchDir),
+    parquet: duckdbParquet(scratchDir),
+    agents: agentRegistry(),
+    tasks: createTaskLoader(objects),
+    budget: new RunBudget(spec.limits.run, startedAt),
+    clock: systemClock,
+    random: Math.random,
+    owner: batchOwner({ ...job, jobId: config.jobId, attempt: config.attempt }),
+    fetch: globalThis.fetch,
+    taskFolders: sentFolders(runId, objects),
+    limit: pLimit(spec.concurrency),
+    signal,
+    onEvent: () => undefined,
+    ...(await sandboxing(job, spec, { objects, config, signal })),
+    ...(production === undefined ? {} : { production }),
+    ...(resumed ? { reopenBefore: startedAt } : {}),
+  };
+}
+
+/**
+ * Namespaces inside this container, or the containers beside it; nothing is made before a trial wants one. Each of
+ * those containers serves one attempt: when all are taken the job begins nothing more, and another one goes on.
+ */
+async function sandboxing(
+  { runId, stage, target }: JobArguments,
+  spec: RunSpec,
+  { objects, config, signal }: Pick<JobWorld, "config" | "signal"> & Pick<PipelineDeps, "objects">,
+): Promise<Pick<PipelineDeps, "sandboxes" | "draining">> {
+  const { workDir, boxesDir } = config;
+  const trial =
+    spec.sandbox === "job" && (stage === "trace" || stage === "evaluate")
+      ? await firstTrial(runId, target, objects)
+      : undefined;
+  if (trial === undefined) {
+    const options = { dir: join(workDir, "sandboxes"), cacheDir: join(workDir, "layers") };
+    return { sandboxes: namespaceSandboxes(options), draining: signal };
+  }
+  const sandboxes = jobSandboxes({ dir: boxesDir, environment: trial.task.environment });
+  return { sandboxes, draining: AbortSignal.any([signal, sandboxes.spent]) };
+}
+
+async function productionApi(
+  spec: RunSpec,
+  { stage, prodBaseUrl }: Config,
+): Promise<PipelineDeps["production"]> {
+  if (spec.source === undefined) return undefined;
+  const { secretPrefix } = await readStack(ssmClient(), stage);
+  const secrets = secretsManagerStore({ client: secretsManagerClient(), prefix: secretPrefix });
+  return productionOf(spec, { secrets, secretPrefix, prodBaseUrl });
+}
+
+/** What a worker says of itself in the shard's row. */
+export async function jobOfShard({ config }: JobWorld): Promise<{ jobId: string; logStream?: string }> {
+  const logStream = await logStreamOf(config.metadataUrl, { fetch: globalThis.fetch });
+  return { jobId: config.jobId, ...(logStream === undefined ? {} : { logStream }) };
+}
+
+export async function imageJobDeps({ config, log, signal }: JobWorld): Promise<ImageJobDeps> {
+  const { objects } = stores(config);
+  return {
+    objects,
+    tasks: createTaskLoader(objects),
+    stack: await readStack(ssmClient(), config.stage),
+    images: ecrImages(ecrClient()),
+    jobs: batchJobs(batchClient()),
+    definitions: jobDefinitions(batchClient()),
+    login: registryLogin(ecrClient()),
+    docker: dockerCli({ environment: config.environment, log, signal }),
+    workDir: config.workDir,
+    clock: systemClock,
+    log,
+  };
+}
