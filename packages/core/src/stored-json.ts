@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { messageOf, TracemillError } from "./errors.ts";
 import type { ObjectStore } from "./ports/object-store.ts";
 import { collect, lines, unzstdStream, zstdStream } from "./streams.ts";

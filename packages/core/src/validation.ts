@@ -1,5 +1,5 @@
 import leven from "leven";
-import type { z } from "zod";
+import type * as z from "zod";
 import { type ErrorCode, TracemillError } from "./errors.ts";
 
 /** The candidate nearest to `word`, when it is near enough to be a slip of the hand. */

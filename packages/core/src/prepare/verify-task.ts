@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { TracemillError } from "../errors.ts";
 import { TaskConfig } from "../harbor/task-config.ts";
 import { formatTaskConfig } from "../harbor/task-config-toml.ts";

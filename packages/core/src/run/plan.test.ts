@@ -88,6 +88,22 @@ describe("a plan", () => {
     expect(entry).toMatchObject({ excluded: { task: "t", reason: expect.stringContaining(reason) } });
   });
 
+  test.each([
+    ["namespace", "image", false],
+    ["job", "image", true],
+    ["namespace", "no-network", true],
+    ["job", "no-network", false],
+    ["job", "verifier-environment", false],
+  ] as const)("with `sandbox: %s` a task that wants %s: %s", (sandbox, need, runs) => {
+    const [entry] = planTask(
+      { ...task, needs: [need] },
+      "run_1",
+      { ...spec(1), sandbox },
+      agentsWith({ references: [undefined] }),
+    );
+    expect(entry !== undefined && "trials" in entry).toBe(runs);
+  });
+
   test("leaves out what the agent cannot do, with the agent's reason", () => {
     const [entry] = planTask(task, "run_1", spec(1), agentsWith({ excluded: "no solution" }));
     expect(entry).toMatchObject({ excluded: { reason: "no solution" } });

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { contentId } from "../ids.ts";
 import type { Agent, AgentRegistry } from "../ports/agent.ts";
 import type { RunSpec } from "./spec.ts";
-import { AgentRef, TaskRef, type Trial } from "./trial.ts";
+import { AgentRef, type TaskNeed, TaskRef, type Trial } from "./trial.ts";
 
 /**
  * Trials in a shard: enough to pay an image pull once, few enough that a lost job loses little. With `job` each
@@ -50,16 +50,29 @@ export type Excluded = z.infer<typeof Excluded>;
 
 export type PlanEntry = { trials: Trial[]; sandboxed: Shard["sandboxed"] } | { excluded: Excluded };
 
-/** What a sandbox of one container, or of namespaces, cannot give. */
-const refusals: Record<TaskRef["needs"][number], string> = {
-  image: "wants a prebuilt image (`docker_image`); namespaces start from this machine's own system",
-  gpu: "wants a GPU or TPU; namespaces have none",
-  "network-allowlist": "wants a network allowlist; namespaces have all of the network or none",
+/** What no sandbox of one container, or of namespaces, can give. */
+const never = {
+  gpu: "wants a GPU or TPU of its own; sandboxes have none",
+  "network-allowlist": "wants a network allowlist; sandboxes have all of the network or none",
   windows: "wants Windows",
   "multi-step": "has several steps; a run takes tasks of one step",
   "mcp-server": "wants MCP servers beside its sandbox",
   compose: "wants several containers (docker compose)",
-  user: "wants to run as a user other than root; namespaces here have one user",
+  user: "wants to run as a user other than root; sandboxes here have one user",
+};
+
+/** What a run's sandboxes cannot give a task, in words; the others they can. */
+const refusals: Record<RunSpec["sandbox"], Partial<Record<TaskNeed, string>>> = {
+  namespace: {
+    ...never,
+    image: "wants a prebuilt image (`docker_image`); namespaces start from this machine's own system",
+  },
+  job: {
+    ...never,
+    "no-network": "wants no network; containers of `sandbox: job` share that of their job",
+    "verifier-environment":
+      "has an environment of its own for its verifier; a job's containers have one image",
+  },
 };
 
 /** One task's trials under a spec: tasks × agents × recorded solutions × attempts. */
@@ -70,15 +83,17 @@ export function* planTask(
   agents: AgentRegistry,
 ): Generator<PlanEntry> {
   const { references: _, ...taskOfTrial } = task;
+  const refused = task.needs
+    .map((need) => refusals[spec.sandbox][need])
+    .find((reason) => reason !== undefined);
   for (const agent of spec.agents) {
     const leftOut = (reason: string): PlanEntry => ({
       excluded: { task: task.name, taskHash: task.hash, agent, reason },
     });
-    const [need] = task.needs;
     const found = agents(agent.name);
     const sandboxed = sandboxedParts(task, found);
-    if (need !== undefined && (sandboxed.trace || sandboxed.evaluate)) {
-      yield leftOut(refusals[need]);
+    if (refused !== undefined && (sandboxed.trace || sandboxed.evaluate)) {
+      yield leftOut(refused);
       continue;
     }
     const variants = found.variants(task, agent);

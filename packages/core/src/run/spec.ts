@@ -122,6 +122,12 @@ export function parseRunSpec(value: unknown, where: string): RunSpec {
       `${where}: \`agents\` names ${twice.name} twice with the same settings; raise \`attempts\` for more trials`,
     );
   }
+  if (spec.sandbox === "job" && spec.network === "none") {
+    throw new TracemillError(
+      "invalid-spec",
+      `${where}: \`network: none\` cannot be had with \`sandbox: job\`, whose containers share the network of their job; say \`sandbox: namespace\``,
+    );
+  }
   const total = Object.values(spec.export?.splits ?? { train: 1 }).reduce((sum, share) => sum + share, 0);
   if (Math.abs(total - 1) > 1e-9) {
     throw new TracemillError("invalid-spec", `${where}: \`export.splits\` add up to ${total}, not to 1`);

@@ -26,7 +26,9 @@ test.each([
   ['[agent]\nuser = "agent"', ["user"]],
   ['[agent]\nuser = "root"', []],
   ['[[environment.mcp_servers]]\nname = "m"\nurl = "http://localhost/"', ["mcp-server"]],
-  ['[verifier.environment]\ndocker_image = "x:1"', ["image"]],
+  ['[verifier.environment]\ndocker_image = "x:1"', ["image", "verifier-environment"]],
+  ['[environment]\nnetwork_mode = "no-network"', ["no-network"]],
+  ['[agent]\nnetwork_mode = "no-network"', ["no-network"]],
 ])("a task with %j needs %j", (toml, expected) => {
   expect(needs(toml)).toEqual(expected);
 });

@@ -1,5 +1,6 @@
 import type { HarborTask } from "../harbor/task.ts";
 import type { Scenario } from "../scenario/scenario.ts";
+import { networkModeOf } from "../trial/environment.ts";
 import type { ReferenceSolution, TaskNeed, TaskRef } from "./trial.ts";
 
 interface Provenance {
@@ -38,7 +39,7 @@ export function scenarioTaskRef(scenario: Scenario, provenance: Provenance): Tas
     hasSolution: false,
     decidedBy: scenario.expected_answer === undefined ? "none" : "answer",
     tools: scenario.tools.map(toolName),
-    needs: [],
+    needs: ["no-network"],
     references: provenance.references,
   };
 }
@@ -56,6 +57,7 @@ function needsOf(task: HarborTask): TaskNeed[] {
   const hasDockerfile = task.files.some((file) => file.path === "environment/Dockerfile");
   const needs: Record<TaskNeed, boolean> = {
     image: own?.docker_image != null || (environment.docker_image != null && !hasDockerfile),
+    "verifier-environment": own != null,
     gpu: (environment.gpus ?? 0) > 0 || environment.tpu != null,
     "network-allowlist": modes.includes("allowlist"),
     windows: environment.os === "windows",
@@ -63,6 +65,9 @@ function needsOf(task: HarborTask): TaskNeed[] {
     "mcp-server": environment.mcp_servers.length > 0,
     compose: task.files.some((file) => /^environment\/(docker-)?compose\.ya?ml$/.test(file.path)),
     user: users.some((user) => user != null && user !== "root" && user !== 0),
+    "no-network": (["agent", "verifier"] as const).some(
+      (phase) => networkModeOf(task.config, phase) === "no-network",
+    ),
   };
   return (Object.keys(needs) as TaskNeed[]).filter((need) => needs[need]);
 }

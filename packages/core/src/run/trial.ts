@@ -41,6 +41,8 @@ export const TaskNeed = z.enum([
   "mcp-server",
   "compose",
   "user",
+  "no-network",
+  "verifier-environment",
 ]);
 export type TaskNeed = z.infer<typeof TaskNeed>;
 

@@ -42,17 +42,16 @@ export function sandboxSpecOf(task: LoadedTask, phase: Phase, spec: RunSpec, lab
       ...(memoryMb == null ? {} : { memoryBytes: memoryMb * mib }),
       ...(cpus == null ? {} : { cpus }),
     },
-    network: spec.network === "none" ? "none" : networkOf(config, phase),
+    network: spec.network === "none" || networkModeOf(config, phase) !== "public" ? "none" : "host",
     label,
   };
 }
 
-function networkOf(config: TaskConfig, phase: Phase): "none" | "host" {
-  const mode =
-    config[phase].network_mode ??
-    config.verifier.environment?.network_mode ??
-    config.environment.network_mode;
-  return mode === "public" ? "host" : "none";
+/** The network mode that a task's phase has, by the nearest section that names one. */
+export function networkModeOf(config: TaskConfig, phase: Phase): TaskConfig["environment"]["network_mode"] {
+  return (
+    config[phase].network_mode ?? config.verifier.environment?.network_mode ?? config.environment.network_mode
+  );
 }
 
 /**
