@@ -45,8 +45,8 @@ export const functionMemory: Record<FunctionName, number> = {
   plan: 2_048,
   // DuckDB may take 1 GiB of it (`packages/local/src/duckdb-parquet.ts`).
   "export-small": 3_008,
-  // Holds the rows of 10,000 shards and the list that it writes.
-  collect: 1_024,
+  // Holds the plan and the rows of 125,000 shards (`sandbox: job` has eight trials in one).
+  collect: 2_048,
   "end-run": 256,
   "record-failure": 512,
   progress: 512,

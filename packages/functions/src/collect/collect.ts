@@ -57,11 +57,17 @@ async function workRound(
   const source: JobSource = { input, spec: deps.spec, stack: deps.stack };
   const missing = await missingImages(shards, deps);
   if (missing.length > 0) {
-    const items = missing.map((environment) => imageItem(environment, source));
+    const items = { of: missing, toItem: (environment: string) => imageItem(environment, source) };
     return store(input, "images", items, buildsAtOnce, deps);
   }
-  const items = shards.map(({ shard, traced }) => shardItem(shard, traced, source));
-  return store(input, "shards", items, deps.spec.aws.jobs, deps);
+  const toItem = ({ shard, traced }: OpenShard) => shardItem(shard, traced, source);
+  return store(input, "shards", { of: shards, toItem }, deps.spec.aws.jobs, deps);
+}
+
+/** What a list is made of: each entry becomes an item when it is written, since items are ten times as large. */
+interface Items<T> {
+  of: readonly T[];
+  toItem(entry: T): unknown;
 }
 
 async function missingImages(shards: readonly OpenShard[], deps: CollectDeps): Promise<string[]> {
@@ -74,24 +80,23 @@ async function missingImages(shards: readonly OpenShard[], deps: CollectDeps): P
   return (await deps.taskImages()).missing(environments);
 }
 
-async function store(
+async function store<T>(
   { runId, execution, round }: CollectInput,
   what: "images" | "shards",
-  items: readonly unknown[],
+  items: Items<T>,
   concurrency: number,
   { objects, stack }: CollectDeps,
 ): Promise<CollectResult> {
   const key = objectKeys.runRound(runId, execution, round, what);
   await objects.put(key, jsonArray(items));
   const results = objectKeys.runRoundResults(runId, execution);
-  const list = { bucket: stack.bucket, key, count: items.length, concurrency, results };
+  const list = { bucket: stack.bucket, key, count: items.of.length, concurrency, results };
   return { next: what, round: round + 1, list };
 }
 
 /** A list of 15,000 shards has some 25 MB, which are never held as one text. */
-async function* jsonArray(items: readonly unknown[]): AsyncGenerator<Uint8Array> {
-  for (const [index, item] of items.entries()) {
-    yield Buffer.from(`${index === 0 ? "[" : ","}\n${JSON.stringify(item)}`);
-  }
-  yield Buffer.from(items.length === 0 ? "[]\n" : "\n]\n");
+async function* jsonArray<T>({ of, toItem }: Items<T>): AsyncGenerator<Uint8Array> {
+  for (const [index, entry] of of.entries())
+    yield Buffer.from(`${index === 0 ? "[" : ","}\n${JSON.stringify(toItem(entry))}`);
+  yield Buffer.from(of.length === 0 ? "[]\n" : "\n]\n");
 }
