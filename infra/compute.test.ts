@@ -132,6 +132,13 @@ describe("compute", () => {
     const [worker, box] = pattern.EcsProperties.TaskProperties[0].Containers;
     expect(box).toMatchObject({ Name: "box-0", Essential: false, MountPoints: [{ SourceVolume: "box-0" }] });
     expect(box.Environment).toBeUndefined();
+    // An init process of the container's own would show the credentials' path to everybody in it.
+    expect(box.LinuxParameters).toBeUndefined();
+    expect(box.User).toBe("0:0");
+    expect([worker.DependsOn, box.DependsOn]).toEqual([
+      [{ ContainerName: "box-0", Condition: "START" }],
+      undefined,
+    ]);
     expect(boxes).toBe(boxesOfJobs);
     const amount = (
       { ResourceRequirements }: { ResourceRequirements: { Type: string; Value: string }[] },

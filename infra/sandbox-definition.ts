@@ -26,6 +26,8 @@ export function sandboxBase(ground: Ground): CfnJobDefinition.EcsTaskPropertiesP
     image,
     command,
     environment: [...environmentOf(ground), ...scratchEnvironment],
+    // Containers stop in the reverse order: told to stop, the worker gives its trials back while the boxes still live.
+    dependsOn: [{ containerName: "box-0", condition: "START" }],
     resourceRequirements: resources({
       vcpus: sandbox.vcpus - boxes * sandbox.boxVcpus,
       memoryMiB: sandbox.memoryMiB - boxes * sandbox.boxMemoryMiB,
@@ -43,7 +45,8 @@ export function sandboxBase(ground: Ground): CfnJobDefinition.EcsTaskPropertiesP
     essential: false,
     image,
     command: [...boxCommand],
-    dependsOn: [{ containerName: "worker", condition: "START" }],
+    // Whatever the image's USER is: everything in a sandbox runs as its root.
+    user: "0:0",
     resourceRequirements: resources({ vcpus: sandbox.boxVcpus, memoryMiB: sandbox.boxMemoryMiB }),
     // A task writes where it likes, in its own box.
     readonlyRootFilesystem: false,

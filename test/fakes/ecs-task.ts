@@ -1,6 +1,7 @@
-import { mkdtempSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { boxCommand } from "@tracemill/agents/sandbox/job/box-command.ts";
+import { bringsItsTools } from "@tracemill/agents/sandbox/job/busybox.ts";
 import { jobSandboxes } from "@tracemill/agents/sandbox/job/provider.ts";
 import { namespaceSandboxes } from "@tracemill/agents/sandbox/namespace/provider.ts";
 import { NamespaceSandbox } from "@tracemill/agents/sandbox/namespace/sandbox.ts";
@@ -8,11 +9,21 @@ import type { SandboxProvider, SandboxSpec } from "@tracemill/core/ports/sandbox
 
 export type BoxShell = "dash" | "bash" | "busybox";
 
+const installed = ["/usr/bin/busybox", "/bin/busybox"].find((path) => existsSync(path));
+const isStandalone = installed !== undefined && bringsItsTools(installed);
+
+/** The program that a worker's image brings for its boxes (Debian's busybox-static), where this machine has it. */
+export const workerBusybox = isStandalone ? installed : undefined;
+/** One as Alpine has it, for an image: its shell runs what is on the path. */
+export const imageBusybox = isStandalone ? undefined : installed;
+
 export interface EcsTaskOptions {
   /** For volumes and containers. */
   home: string;
   /** What `/bin/sh` of the image is; with `busybox` all of the box's own tools are its. */
   shell?: BoxShell;
+  /** Whether the worker brings its busybox. */
+  ownTools?: boolean;
 }
 
 const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -32,7 +43,7 @@ const shells: Record<BoxShell, string> = {
   dash: "RUN ln -sf dash /bin/sh",
   bash: "RUN ln -sf bash /bin/sh",
   busybox:
-    "RUN mkdir /bb && cp /usr/bin/busybox /bb && /bb/busybox --install -s /bb && ln -sf /bb/busybox /bin/sh\nENV PATH=/bb",
+    "RUN mkdir /bb && cp $(command -v busybox) /bb && /bb/busybox --install -s /bb && ln -sf /bb/busybox /bin/sh\nENV PATH=/bb",
 };
 
 /**
@@ -40,7 +51,7 @@ const shells: Record<BoxShell, string> = {
  * environment's Dockerfile), which run what their job definition says, each with a volume at `/tracemill` that the
  * worker sees under a number.
  */
-export function ecsTasks({ home, shell = "dash" }: EcsTaskOptions) {
+export function ecsTasks({ home, shell = "dash", ownTools = false }: EcsTaskOptions) {
   const containers = namespaceSandboxes({
     dir: join(home, "containers", shell),
     cacheDir: join(home, "images"),
@@ -75,6 +86,7 @@ export function ecsTasks({ home, shell = "dash" }: EcsTaskOptions) {
       spec.signal?.throwIfAborted();
       const task = await start(spec);
       const sandboxes = jobSandboxes({
+        ...(ownTools && workerBusybox !== undefined ? { busybox: workerBusybox } : {}),
         dir: task.dir,
         environment: JSON.stringify(spec.environment.dockerfile),
       });

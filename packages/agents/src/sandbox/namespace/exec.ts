@@ -31,33 +31,42 @@ const capabilities =
 const defaultOutputBytes = 1024 * 1024;
 
 /**
- * Runs a command to its end. Output is kept in part, see `BoundedOutput`. Exit codes as in Docker: 126 when the
- * command or its folder cannot be entered, 127 when there is no such command, 128 + n for signal n.
+ * Runs a command to its end. Exit codes as in Docker: 126 when the command or its folder cannot be entered, 127 when
+ * there is no such command, 128 + n for signal n.
  */
 export async function runIn(
   entry: Entry,
   command: readonly string[],
-  { timeoutMs, stdin, maxOutputBytes = defaultOutputBytes, signal }: ExecOptions,
+  options: ExecOptions,
 ): Promise<ExecResult> {
-  const startedAt = performance.now();
   let child: PipedProcess;
   try {
-    child = await startCommand(entry, command, stdin !== undefined);
+    child = await startCommand(entry, command, options.stdin !== undefined);
   } catch (error) {
     return notStarted(error);
   }
+  const result = await resultOf(child, options);
+  const hasNoFolder =
+    result.exitCode === 125 && result.stderr.startsWith("/usr/bin/env: cannot change directory");
+  return hasNoFolder ? { ...result, exitCode: 126 } : result;
+}
+
+/** Feeds a command and waits for its end. Output is kept in part, see `BoundedOutput`. */
+export async function resultOf(
+  child: PipedProcess,
+  { timeoutMs, stdin, maxOutputBytes = defaultOutputBytes, signal }: ExecOptions,
+): Promise<ExecResult> {
+  const startedAt = performance.now();
   const stdout = new BoundedOutput(maxOutputBytes);
   const stderr = new BoundedOutput(maxOutputBytes);
   child.stdout.on("data", (chunk: Buffer) => stdout.add(chunk));
   child.stderr.on("data", (chunk: Buffer) => stderr.add(chunk));
   if (stdin !== undefined) child.stdin?.end(stdin);
   const timedOut = await endOf(child, timeoutMs, signal);
-  const code = await child.ended;
-  const errors = stderr.text();
   return {
-    exitCode: code === 125 && errors.startsWith("/usr/bin/env: cannot change directory") ? 126 : code,
+    exitCode: await child.ended,
     stdout: stdout.text(),
-    stderr: errors,
+    stderr: stderr.text(),
     timedOut,
     truncated: stdout.truncated || stderr.truncated,
     durationMs: Math.round(performance.now() - startedAt),
@@ -83,7 +92,11 @@ async function endOf(child: PipedProcess, timeoutMs?: number, signal?: AbortSign
 
 /** Starts a command that stays. Its standard error is dropped. */
 export async function startIn(entry: Entry, command: readonly string[]): Promise<SandboxProcess> {
-  const { stdin, stdout, stderr, ended, killTree } = await startCommand(entry, command, true);
+  return standing(await startCommand(entry, command, true));
+}
+
+/** A process that stays, as users of a sandbox see it. */
+export function standing({ stdin, stdout, stderr, ended, killTree }: PipedProcess): SandboxProcess {
   stderr.resume();
   return {
     stdout,
@@ -127,7 +140,7 @@ function credentials(): string[] {
 }
 
 /** A command that cannot even be tried is a result too, as any other that cannot run. */
-function notStarted(error: unknown): ExecResult {
+export function notStarted(error: unknown): ExecResult {
   if (isTracemillError(error)) throw error;
   const stderr = `the command cannot be started: ${messageOf(error)}\n`;
   return { exitCode: 126, stdout: "", stderr, timedOut: false, truncated: false, durationMs: 0 };
