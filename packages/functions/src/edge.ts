@@ -1,7 +1,7 @@
 import { isTracemillError, messageOf } from "@tracemill/core/errors.ts";
 import { parseAs } from "@tracemill/core/validation.ts";
 import type { Context } from "aws-lambda";
-import type { z } from "zod";
+import type * as z from "zod";
 import { logger } from "./deps.ts";
 import { retryableError } from "./error-type.ts";
 

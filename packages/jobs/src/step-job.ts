@@ -1,7 +1,5 @@
 import type { PipelineDeps } from "@tracemill/core/pipeline/deps.ts";
-import type { StepOutput } from "@tracemill/core/pipeline/handlers.ts";
-import { readStage, runStep } from "@tracemill/core/pipeline/stage-record.ts";
-import { type StepName, stages } from "@tracemill/core/pipeline/stages.ts";
+import { outputsBefore, runStep } from "@tracemill/core/pipeline/stage-record.ts";
 import type { StepArguments } from "./arguments.ts";
 import { stepLog } from "./event-log.ts";
 import type { JobLog } from "./log.ts";
@@ -19,19 +17,4 @@ export async function runStepJob(
   const onEvent = stepLog({ log, clock: deps.clock });
   const { output, found } = await runStep(runId, stage, earlier, { ...deps, onEvent }, stage === "export");
   log.info("step-done", { output, found });
-}
-
-async function outputsBefore(
-  runId: string,
-  name: StepName,
-  deps: Pick<PipelineDeps, "records">,
-): Promise<Partial<Record<StepName, StepOutput>>> {
-  const outputs: Partial<Record<StepName, StepOutput>> = {};
-  for (const stage of stages) {
-    if (stage.name === name) break;
-    if (stage.kind !== "step") continue;
-    const held = await readStage(runId, stage.name, deps);
-    if (held?.row.status === "done") outputs[stage.name] = held.row.output;
-  }
-  return outputs;
 }

@@ -6,7 +6,7 @@ import { busyWhenLost, isHeldByOther, newLease, whileRenewing } from "../trial/l
 import { parseAs } from "../validation.ts";
 import type { PipelineDeps } from "./deps.ts";
 import { type StepHandler, type StepOutput, steps } from "./handlers.ts";
-import type { StepName } from "./stages.ts";
+import { type StepName, stages } from "./stages.ts";
 
 const Timestamp = z.iso.datetime();
 
@@ -120,4 +120,20 @@ export async function readStage(
   if (stored === undefined) return undefined;
   const row = parseAs(StageRecord, stored.data, `record ${key.pk}/${key.sk}`, "storage-corrupt");
   return { version: stored.version, row };
+}
+
+/** What the steps before `name` put out, those that are done: for a process that knows of no other. */
+export async function outputsBefore(
+  runId: string,
+  name: StepName,
+  deps: Pick<PipelineDeps, "records">,
+): Promise<Partial<Record<StepName, StepOutput>>> {
+  const outputs: Partial<Record<StepName, StepOutput>> = {};
+  for (const stage of stages) {
+    if (stage.name === name) break;
+    if (stage.kind !== "step") continue;
+    const held = await readStage(runId, stage.name, deps);
+    if (held?.row.status === "done") outputs[stage.name] = held.row.output;
+  }
+  return outputs;
 }

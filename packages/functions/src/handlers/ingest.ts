@@ -1,4 +1,5 @@
 import { ExecutionInput, IngestMessage, type StepResult } from "@tracemill/aws/pipeline/messages.ts";
+import { productionOf } from "@tracemill/aws/pipeline/production.ts";
 import { ingestStep } from "@tracemill/core/pipeline/handlers.ts";
 import { setRunState } from "@tracemill/core/run/runs.ts";
 import type { SQSEvent } from "aws-lambda";
@@ -9,7 +10,6 @@ import { clock, events, ingestQueue, log, objects, records, secrets, stack } fro
 import { handlerOf, type Invocation } from "../edge.ts";
 import { type MirrorDeps, mirrorSource } from "../ingest/mirror.ts";
 import { mirrorRecords } from "../ingest/queue-records.ts";
-import { productionOf } from "../steps/step-deps.ts";
 import { runStepOf } from "../steps/step-handler.ts";
 
 const QueueEvent = z.custom<SQSEvent>(

@@ -5,13 +5,11 @@ import { sentFolders } from "@tracemill/core/pipeline/sent-folders.ts";
 import type { ObjectStore } from "@tracemill/core/ports/object-store.ts";
 import type { RecordStore } from "@tracemill/core/ports/record-store.ts";
 import type { SandboxProvider } from "@tracemill/core/ports/sandbox.ts";
-import type { SecretStore } from "@tracemill/core/ports/secrets.ts";
 import { readRunSpec } from "@tracemill/core/run/runs.ts";
 import type { RunSpec } from "@tracemill/core/run/spec.ts";
 import { RunBudget } from "@tracemill/core/trial/budget.ts";
 import { createTaskLoader } from "@tracemill/core/trial/load-task.ts";
 import { systemClock } from "@tracemill/local/system-clock.ts";
-import { productionToken } from "../ingest/production-token.ts";
 import type { Log } from "../ports.ts";
 
 /** What a function has for the steps of a run. */
@@ -64,22 +62,6 @@ export function stepDeps(
 /** @throws TracemillError `not-found`, `storage-corrupt`. */
 export function specOf({ runId }: ExecutionInput, objects: ObjectStore): Promise<RunSpec> {
   return readRunSpec(runId, objects);
-}
-
-/**
- * The production API for a spec that has a source; nothing for others, which need no token.
- * @throws TracemillError `unauthorized` (no token yet), `invalid-spec` (no address).
- */
-export async function productionOf(
-  { source }: RunSpec,
-  given: { secrets: SecretStore; secretPrefix: string; prodBaseUrl: string | undefined },
-): Promise<PipelineDeps["production"]> {
-  if (source === undefined) return undefined;
-  const baseUrl = source.baseUrl ?? given.prodBaseUrl;
-  if (baseUrl === undefined)
-    throw new TracemillError("invalid-spec", "`source.baseUrl` is missing; add it to the spec");
-  const { token } = await productionToken(given);
-  return { baseUrl, token };
 }
 
 function unavailable(what: string): TracemillError {

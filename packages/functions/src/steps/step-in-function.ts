@@ -1,8 +1,8 @@
 import type { ExecutionInput, StepResult } from "@tracemill/aws/pipeline/messages.ts";
 import type { PipelineDeps } from "@tracemill/core/pipeline/deps.ts";
-import type { StepHandler, StepOutput } from "@tracemill/core/pipeline/handlers.ts";
-import { readStage, runStepBy } from "@tracemill/core/pipeline/stage-record.ts";
-import { type StepName, stages } from "@tracemill/core/pipeline/stages.ts";
+import type { StepHandler } from "@tracemill/core/pipeline/handlers.ts";
+import { outputsBefore, runStepBy } from "@tracemill/core/pipeline/stage-record.ts";
+import type { StepName } from "@tracemill/core/pipeline/stages.ts";
 import type { Deadline } from "../deadline.ts";
 
 /** The one step that a function has, so that its bundle holds nothing of the others. */
@@ -31,20 +31,4 @@ export async function stepInFunction(
     if (deadline.caused(error)) return { unfinished: true };
     throw error;
   }
-}
-
-/** What the steps before `name` put out. */
-async function outputsBefore(
-  runId: string,
-  name: StepName,
-  deps: Pick<PipelineDeps, "records">,
-): Promise<Partial<Record<StepName, StepOutput>>> {
-  const outputs: Partial<Record<StepName, StepOutput>> = {};
-  for (const stage of stages) {
-    if (stage.name === name) break;
-    if (stage.kind !== "step") continue;
-    const held = await readStage(runId, stage.name, deps);
-    if (held?.row.status === "done") outputs[stage.name] = held.row.output;
-  }
-  return outputs;
 }
