@@ -100,6 +100,16 @@ function hostileBoxes(open: OpenSandbox): void {
     await expect(sandbox.readFile("/app/x")).rejects.toMatchObject({ code: "sandbox-failed" });
   });
 
+  test("who holds our streams open, or adds to them, does not hold us up", async () => {
+    await using sandbox = await open();
+    await sandbox.writeFiles([{ path: "/app/x", content: "text" }]);
+    const hold = "cd /tracemill/r; for f in *.out; do exec {fd}<> $f; done 2> /dev/null; sleep 1000";
+    await sandbox.start(["/bin/bash", "-c", hold]);
+    await sleep(200);
+    expect(String(await sandbox.readFile("/app/x"))).toBe("text");
+    expect(await changesIn(sandbox)).toEqual(["directory app", "file app/x"]);
+  });
+
   test("a command that stops its own shell, or swallows the requests, is given up when its time is over", async () => {
     await using sandbox = await open();
     await sandbox.start(["/bin/sh", "-c", "while :; do read -r line < /tracemill/requests; done"]);

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { boxCommand } from "@tracemill/agents/sandbox/job/box-command.ts";
 import { bringsItsTools } from "@tracemill/agents/sandbox/job/busybox.ts";
@@ -37,7 +37,8 @@ export const awsVariables = {
 
 /** Folders of this machine's system that an image does not need; without them it is as small as most are. */
 const slim = `RUN rm -rf /opt/* /usr/share /usr/include /usr/local/go /usr/lib/google-cloud-sdk /usr/lib/node_modules /usr/lib/jvm \\
-  /usr/lib/postgresql /usr/lib/llvm-* && mkdir /usr/share`;
+  /usr/lib/postgresql /usr/lib/llvm-* /usr/lib/debug /usr/lib/systemd \\
+  /usr/lib/python3/dist-packages/* /var/lib/dpkg/* && mkdir /usr/share`;
 
 const shells: Record<BoxShell, string> = {
   dash: "RUN ln -sf dash /bin/sh",
@@ -59,6 +60,7 @@ export function ecsTasks({ home, shell = "dash", ownTools = false }: EcsTaskOpti
 
   /** Starts a task. @returns the folder that its worker has at `/tracemill/boxes`, and how to stop it. */
   const start = async (spec: Partial<SandboxSpec> = {}, boxes = 1) => {
+    mkdirSync(home, { recursive: true });
     const dir = mkdtempSync(join(home, "task-"));
     const running = await Promise.all(
       Array.from({ length: boxes }, async (_, index) => {

@@ -15,6 +15,7 @@ import { registryLogin } from "@tracemill/aws/control/registry-login.ts";
 import { readStack } from "@tracemill/aws/control/stack-lookup.ts";
 import { s3ObjectStore } from "@tracemill/aws/object-store.ts";
 import { batchOwner } from "@tracemill/aws/owner.ts";
+import { productionOf } from "@tracemill/aws/pipeline/production.ts";
 import { dynamoRecordStore } from "@tracemill/aws/record-store.ts";
 import { secretsManagerStore } from "@tracemill/aws/secrets.ts";
 import type { PipelineDeps } from "@tracemill/core/pipeline/deps.ts";
@@ -34,7 +35,6 @@ import { dockerCli } from "./images/docker.ts";
 import type { ImageJobDeps } from "./images/image-job.ts";
 import type { JobLog } from "./log.ts";
 import { logStreamOf } from "./log-stream.ts";
-import { productionOf } from "./production.ts";
 
 /** What every job has. */
 export interface JobWorld {
@@ -92,7 +92,7 @@ async function sandboxing(
   spec: RunSpec,
   { objects, config, signal }: Pick<JobWorld, "config" | "signal"> & Pick<PipelineDeps, "objects">,
 ): Promise<Pick<PipelineDeps, "sandboxes" | "draining">> {
-  const { workDir, boxesDir } = config;
+  const { workDir, boxesDir, busybox } = config;
   const trial =
     spec.sandbox === "job" && (stage === "trace" || stage === "evaluate")
       ? await firstTrial(runId, target, objects)
@@ -101,7 +101,11 @@ async function sandboxing(
     const options = { dir: join(workDir, "sandboxes"), cacheDir: join(workDir, "layers") };
     return { sandboxes: namespaceSandboxes(options), draining: signal };
   }
-  const sandboxes = jobSandboxes({ dir: boxesDir, environment: trial.task.environment });
+  const sandboxes = jobSandboxes({
+    dir: boxesDir,
+    environment: trial.task.environment,
+    ...(busybox === undefined ? {} : { busybox }),
+  });
   return { sandboxes, draining: AbortSignal.any([signal, sandboxes.spent]) };
 }
 

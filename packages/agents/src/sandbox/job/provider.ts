@@ -54,7 +54,9 @@ export function jobSandboxes(options: JobSandboxOptions): JobSandboxes {
     const box = takeBox(await prepared, spent);
     try {
       await startOf(box, options, spec.signal);
-      return await openIn(box, spec, options);
+      const sandbox = await openIn(box, spec, options);
+      spec.signal?.throwIfAborted();
+      return sandbox;
     } catch (error) {
       await box.close();
       throw error;

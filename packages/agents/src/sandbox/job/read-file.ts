@@ -1,7 +1,7 @@
 import { TracemillError } from "@tracemill/core/errors.ts";
 import type { Box } from "./box.ts";
-import { failed } from "./own-script.ts";
-import { ownSettings, quoted } from "./script.ts";
+import { failed, printed } from "./own-script.ts";
+import { quoted } from "./script.ts";
 import { assertAbsolute } from "./write-files.ts";
 
 const code = { folder: 21, irregular: 22, absent: 23 } as const;
@@ -18,26 +18,34 @@ if [ ! -e "$path" ]; then exit ${code.absent}; fi
 if [ ! -f "$path" ]; then exit ${code.irregular}; fi
 exec head -c ${maxBytes + 1} -- "$path"
 `;
-  const { stdout, stderr, ended, killTree } = await box.run(ownSettings + script, { input: false });
-  let errors = "";
-  stderr.on("data", (chunk: Buffer) => {
-    if (errors.length < 4096) errors += chunk.toString("utf8");
-  });
+  const output = printed(box, script);
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of stdout) {
-    size += (chunk as Buffer).length;
-    chunks.push(chunk as Buffer);
-    if (size > maxBytes) break;
-  }
-  if (size > maxBytes) {
-    killTree();
+  for (let next = await output.next(); ; next = await output.next()) {
+    if (next.done === true) return contentOf(path, Buffer.concat(chunks), next.value);
+    size += next.value.length;
+    chunks.push(next.value);
+    if (size <= maxBytes) continue;
+    await output.return({ exitCode: 0, stderr: "" });
     throw new TracemillError("invalid-input", `${path} is larger than ${maxBytes} bytes`);
   }
-  const exitCode = await ended;
-  if (exitCode === 0) return Buffer.concat(chunks);
-  if (exitCode === code.absent) return undefined;
-  if (exitCode === code.folder) throw new TracemillError("invalid-input", `${path} is a folder`);
-  if (exitCode === code.irregular) throw new TracemillError("invalid-input", `${path} is no regular file`);
-  throw failed(`reading ${path}`, exitCode, errors);
+}
+
+function contentOf(
+  path: string,
+  content: Buffer,
+  { exitCode, stderr }: { exitCode: number; stderr: string },
+): Buffer | undefined {
+  switch (exitCode) {
+    case 0:
+      return content;
+    case code.absent:
+      return undefined;
+    case code.folder:
+      throw new TracemillError("invalid-input", `${path} is a folder`);
+    case code.irregular:
+      throw new TracemillError("invalid-input", `${path} is no regular file`);
+    default:
+      throw failed(`reading ${path}`, exitCode, stderr);
+  }
 }
