@@ -53,7 +53,8 @@ export function logConfigurationOf({ scope, parts }: Ground, prefix: string) {
 
 export function resources(size: { vcpus: number; memoryMiB: number; gpus?: number }) {
   return [
-    { type: "VCPU", value: String(size.vcpus) },
+    // What is left beside the boxes is a difference: 8 - 9 × 0.8 is 0.7999999999999998.
+    { type: "VCPU", value: String(Math.round(size.vcpus * 1_000) / 1_000) },
     { type: "MEMORY", value: String(size.memoryMiB) },
     ...(size.gpus ? [{ type: "GPU", value: String(size.gpus) }] : []),
   ];

@@ -27,7 +27,7 @@ const statements: Record<FunctionName, Statements> = {
     permissions.writeRecords(storage),
   ],
   plan: (_scope, _stage, { storage }) => [
-    ...permissions.readObjects(storage, ["prepared", "runs", "tasks", "references"]),
+    ...permissions.readObjects(storage, ["runs"]),
     permissions.writeObjects(storage, ["runs"]),
     permissions.writeRecords(storage),
   ],
@@ -39,7 +39,7 @@ const statements: Record<FunctionName, Statements> = {
   collect: (_scope, _stage, { storage, images }) => [
     ...permissions.readObjects(storage, ["runs"]),
     permissions.writeObjects(storage, ["runs"]),
-    permissions.writeRecords(storage),
+    permissions.readRecords(storage),
     permissions.allow(["ecr:BatchGetImage"], [images.tasks.repositoryArn]),
     permissions.withoutResource(["batch:DescribeJobDefinitions"]),
   ],
@@ -49,7 +49,8 @@ const statements: Record<FunctionName, Statements> = {
     permissions.writeRecords(storage),
     permissions.allow(["sqs:SendMessage"], [queues.undelivered.queueArn]),
     permissions.allow(["logs:GetLogEvents"], [logs.jobs.logGroupArn]),
-    ...watchesExecutions(scope, stage),
+    permissions.allow(["states:ListExecutions"], [permissions.stateMachineArn(scope, stage)]),
+    permissions.allow(["states:DescribeExecution"], [permissions.executionArns(scope, stage, ":*")]),
     permissions.withoutResource(["batch:ListJobs", "batch:DescribeJobs"]),
     permissions.endJobs(scope),
   ],
@@ -59,7 +60,7 @@ const statements: Record<FunctionName, Statements> = {
     permissions.allow(["sqs:SendMessage"], [queues.undelivered.queueArn]),
     permissions.allow(readsStream, [storage.table.tableStreamArn ?? ""]),
     permissions.withoutResource(["dynamodb:ListStreams"]),
-    ...watchesExecutions(scope, stage),
+    permissions.allow(["states:ListExecutions"], [permissions.stateMachineArn(scope, stage)]),
     permissions.allow(["states:StopExecution"], [permissions.executionArns(scope, stage, ":*")]),
   ],
   "start-run": (scope, stage, { storage, queues }) => [
@@ -94,13 +95,6 @@ export function functionStatements(
   parts: FunctionParts,
 ): PolicyStatement[] {
   return [permissions.readStackInfo(scope, stage), ...statements[name](scope, stage, parts)];
-}
-
-function watchesExecutions(scope: Construct, stage: Stage): PolicyStatement[] {
-  return [
-    permissions.allow(["states:ListExecutions"], [permissions.stateMachineArn(scope, stage)]),
-    permissions.allow(["states:DescribeExecution"], [permissions.executionArns(scope, stage, ":*")]),
-  ];
 }
 
 function defaultBus(scope: Construct): string {

@@ -91,8 +91,6 @@ function imageStatements(scope: Construct, stage: Stage, { storage, images }: Jo
   const sandboxes = permissions.jobDefinitionArns(scope, stage, "sandbox-*");
   return [
     ...permissions.readObjects(storage, ["runs", "tasks"]),
-    // Failures of images are rows.
-    permissions.writeRecords(storage),
     permissions.readStackInfo(scope, stage),
     permissions.allow(pushes, [repositoryArn]),
     // A task without an image of its own gets one from the worker's.

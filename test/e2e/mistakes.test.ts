@@ -11,7 +11,7 @@ const sortWords = join(repository, "examples/tasks/sort-words");
 test.each([
   [["run", "nowhere.yaml"], "nowhere.yaml"],
   [["run"], "give either a spec file or --resume RUN"],
-  [["run", "--resume", "latest"], "`tracemill runs` lists them"],
+  [["run", "--resume", "latest"], "no runs yet; try: tracemill demo"],
   [["show", "nothing"], "no run nothing here"],
   [["schema", "trajektory"], "trajectory"],
   [["rnu"], "run"],

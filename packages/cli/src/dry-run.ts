@@ -26,7 +26,7 @@ export async function describePlan(spec: RunSpec, home: Home, context: CliContex
   }
   out.event({ type: "plan", ...plan, spec });
   out.text(
-    `${plan.tasks} tasks, ${plan.trials} trials in ${plan.shards.length} shards, at most ${spec.concurrency} at once`,
+    `${plan.tasks} tasks, ${plan.trials} trials in ${plan.shards.length} shards, at most ${atOnceText(spec, home)}`,
   );
   out.text(
     table(
@@ -37,6 +37,10 @@ export async function describePlan(spec: RunSpec, home: Home, context: CliContex
   for (const [reason, count] of Object.entries(plan.excludedBy)) out.text(`left out: ${count} × ${reason}`);
 }
 
+function atOnceText({ aws, concurrency }: RunSpec, { flags }: Home): string {
+  return flags === "" ? `${concurrency} at once` : `${aws.jobs} jobs of ${concurrency} at once`;
+}
+
 /** Tasks in place of those of a source that is not prepared here. */
 type StandIns = (source: string) => Iterable<TaskRef>;
 
@@ -45,7 +49,7 @@ export async function* tasksHere(
   spec: RunSpec,
   home: Home,
   context: CliContext,
-  standIns: StandIns = (source) => noneOf(source, context),
+  standIns: StandIns = (source) => noneOf(source, home, context),
   onFolder: (folder: TaskFolder) => void = () => undefined,
 ): AsyncGenerator<TaskRef> {
   if (spec.source !== undefined) {
@@ -62,10 +66,10 @@ export async function* tasksHere(
   }
 }
 
-function noneOf(source: string, { out }: CliContext): TaskRef[] {
-  out.note(
-    `note: nothing of \`${source}\` is prepared here: tracemill ingest --source ${source}, then tracemill prepare ${source}`,
-  );
+function noneOf(source: string, { flags }: Home, { out }: CliContext): TaskRef[] {
+  const remedy =
+    flags === "" ? `: tracemill ingest --source ${source}, then tracemill prepare ${source}` : " yet";
+  out.note(`note: nothing of \`${source}\` is prepared here${remedy}`);
   return [];
 }
 

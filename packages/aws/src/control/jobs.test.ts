@@ -126,11 +126,17 @@ test("few definitions are looked up by name, many by going through all", async (
     DescribeJobDefinitions: ({ jobDefinitionName }: { jobDefinitionName?: string }) => ({
       jobDefinitions: known
         .filter((name) => jobDefinitionName === undefined || name === jobDefinitionName)
-        .map((name) => ({ jobDefinitionName: name })),
+        .flatMap((name) => [
+          { jobDefinitionName: name, revision: 2, tags: { a: "new" } },
+          { jobDefinitionName: name, revision: 1, tags: { a: "old" } },
+        ]),
     }),
   });
-  expect(await jobs.definitions(["tm-env_1", "tm-env_99"])).toEqual(new Set(["tm-env_1"]));
+  const newest = { revision: 2, tags: { a: "new" } };
+  expect(await jobs.definitions(["tm-env_1", "tm-env_99"])).toEqual(new Map([["tm-env_1", newest]]));
   expect(asked).toHaveLength(2);
-  expect(await jobs.definitions([...known, "tm-env_99"])).toEqual(new Set(known));
+  expect(await jobs.definitions([...known.slice(1), "tm-env_99"])).toEqual(
+    new Map(known.slice(1).map((name) => [name, newest])),
+  );
   expect(asked).toHaveLength(3);
 });

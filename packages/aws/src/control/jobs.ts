@@ -54,6 +54,11 @@ export const liveStatuses = [
   "RUNNING",
 ] as const satisfies JobStatus[];
 
+export interface DefinitionSummary {
+  revision: number;
+  tags: Record<string, string>;
+}
+
 /** Batch jobs and their definitions. */
 export interface Jobs {
   /**
@@ -68,8 +73,8 @@ export interface Jobs {
   terminate(jobId: string, reason: string): Promise<void>;
   /** A new revision of a job definition. */
   register(definition: RegisterJobDefinitionCommandInput): Promise<{ arn: string; revision: number }>;
-  /** Of these names of job definitions, those that have an active revision. */
-  definitions(names: readonly string[]): Promise<Set<string>>;
+  /** Of these names of job definitions, those that have an active revision: the newest one's number and tags. */
+  definitions(names: readonly string[]): Promise<Map<string, DefinitionSummary>>;
 }
 
 /** Batch has one error for whatever the client got wrong; its message tells what. */
@@ -218,18 +223,24 @@ async function register(
   return { arn: answer.jobDefinitionArn ?? "", revision: answer.revision ?? 0 };
 }
 
-async function definitions(names: readonly string[], client: BatchClient): Promise<Set<string>> {
-  const found = new Set<string>();
+async function definitions(
+  names: readonly string[],
+  client: BatchClient,
+): Promise<Map<string, DefinitionSummary>> {
+  const wanted = new Set(names);
+  const found = new Map<string, DefinitionSummary>();
   const note = async (request: { jobDefinitionName?: string }): Promise<void> => {
     const pages = paginateDescribeJobDefinitions({ client }, { status: "ACTIVE", ...request });
     for await (const page of pagesOf(
       { doing: "listing job definitions", action: "batch:DescribeJobDefinitions" },
       pages,
     )) {
-      for (const { jobDefinitionName } of page.jobDefinitions ?? []) found.add(jobDefinitionName ?? "");
+      for (const { jobDefinitionName: name = "", revision = 0, tags = {} } of page.jobDefinitions ?? [])
+        if (wanted.has(name) && revision >= (found.get(name)?.revision ?? 0))
+          found.set(name, { revision, tags });
     }
   };
   if (names.length > askedOneByOne) await note({});
   else await pMap(names, (jobDefinitionName) => note({ jobDefinitionName }), { concurrency: 4 });
-  return new Set(names.filter((name) => found.has(name)));
+  return found;
 }

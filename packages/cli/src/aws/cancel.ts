@@ -44,7 +44,8 @@ async function untilJobsAreGone(runId: string, cloud: CloudHome, context: Contex
   for (;;) {
     const jobs = await liveJobs(runId, cloud);
     if (jobs.length === 0 || draining.aborted) return;
-    if (jobs.length !== said) out.note(`${jobs.length} jobs are ending`);
+    if (jobs.length !== said)
+      out.note(jobs.length === 1 ? "1 job is ending" : `${jobs.length} jobs are ending`);
     said = jobs.length;
     const waited = clock.now() - startedAt;
     if (waited > patienceMs) {

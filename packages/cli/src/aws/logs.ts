@@ -2,7 +2,8 @@ import type { LogLine } from "@tracemill/aws/control/logs.ts";
 import { TracemillError } from "@tracemill/core/errors.ts";
 import { recordKeys } from "@tracemill/core/keys.ts";
 import type { RunRecord } from "@tracemill/core/run/run.ts";
-import { findRun, listRuns, readRun } from "@tracemill/core/run/runs.ts";
+import { listRuns, readRun } from "@tracemill/core/run/runs.ts";
+import { chosenRun } from "../chosen-run.ts";
 import type { CliContext, CloudHome } from "../context.ts";
 import { concernsFunctions, type JobStreams, jobStreams, type LogFilter } from "./log-sources.ts";
 import { logText } from "./log-text.ts";
@@ -24,23 +25,28 @@ export async function sayLogs(
   context: CliContext,
 ): Promise<void> {
   const isTrial = reference.startsWith("trl_");
-  const run = isTrial ? await runOfTrial(reference, cloud) : await findRun(reference, cloud.records);
+  const run = isTrial ? await runOfTrial(reference, cloud) : await chosenRun(reference, cloud);
   const { clock } = context;
   const since = options.since === undefined ? Date.parse(run.createdAt) : clock.now() - options.since;
   const sources = isTrial
     ? [trialSource(reference, since, cloud)]
     : runSources(run, since, options, cloud, context);
   if (options.follow === true) await followAll(sources, run, cloud, context);
-  else await readAll(sources, context);
+  else await readAll(sources, run, context);
 }
 
-async function readAll(sources: readonly Source[], context: CliContext): Promise<void> {
+async function readAll(sources: readonly Source[], run: RunRecord, context: CliContext): Promise<void> {
   let lines = 0;
   for await (const line of inOrder(sources.map((source) => source.read()))) {
     lines += 1;
     say(line, context);
   }
-  if (lines === 0) context.out.note("no lines yet; they show up some seconds after they were written");
+  if (lines > 0) return;
+  context.out.note(
+    run.status === "running"
+      ? "no lines yet; they show up some seconds after they were written"
+      : "no lines: nothing like that was said in this run, or it is no longer kept",
+  );
 }
 
 interface Labelled extends LogLine {
@@ -148,6 +154,7 @@ async function followAll(
   await Promise.all([...following, endWithRun(run.runId, ended, signal, cloud, context)]).finally(() =>
     ended.abort(),
   );
+  if (context.draining.aborted) context.exitCode = 130;
 }
 
 /** Lines show up some seconds after they were written, so one more look is taken after the run's end. */

@@ -24,13 +24,21 @@ export async function latestExecution(runId: string, cloud: Cloud): Promise<Numb
   }
 }
 
+interface NewExecution {
+  runId: string;
+  number: number;
+  startedAt: number;
+  /** Not the number tells: of a run that AWS has forgotten the executions of, the next is the first again. */
+  resumed: boolean;
+}
+
 /** Starts an execution of a run. @returns its ARN. @throws TracemillError `conflict`, see `Executions.start`. */
 export async function startExecution(
-  { runId, number, startedAt }: { runId: string; number: number; startedAt: number },
+  { runId, number, startedAt, resumed }: NewExecution,
   { executions, stack }: Cloud,
 ): Promise<string> {
   const name = `${runId}-${number}`;
-  const input: ExecutionInput = { runId, execution: name, startedAt, resumed: number > 1 };
+  const input: ExecutionInput = { runId, execution: name, startedAt, resumed };
   return executions.start({ stateMachineArn: stack.stateMachineArn, name, input });
 }
 

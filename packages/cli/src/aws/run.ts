@@ -1,4 +1,4 @@
-import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
+import { isTracemillError, messageOf, TracemillError } from "@tracemill/core/errors.ts";
 import { timeId } from "@tracemill/core/ids.ts";
 import { objectKeys } from "@tracemill/core/keys.ts";
 import { isSnapshotPlace } from "@tracemill/core/pipeline/prepare-tasks.ts";
@@ -29,6 +29,7 @@ export async function runOnAws(
   context: CliContext,
 ): Promise<void> {
   const { clock } = context;
+  onInterruptSay("leaving; nothing is started", context);
   const spec = specForCloud(given, context);
   const { checks } = await preflight(spec, cloud, context);
   if (options.dryRun === true) await describePlan(spec, cloud, context);
@@ -38,8 +39,10 @@ export async function runOnAws(
   const runId = timeId("run", startedAt);
   // The row comes last: a run that anybody can see has all that it needs to be resumed.
   await sendTasks(runId, spec, cloud, context);
+  requireStay(context);
+  onInterruptSay(leaving, context);
   const run = await createRun(spec, { ...cloud, clock }, runId);
-  await startAndWatch({ run, number: 1, startedAt }, options, cloud, context);
+  await startAndWatch({ run, number: 1, startedAt, resumed: false }, options, cloud, context);
 }
 
 /** Goes on with a run on AWS that was stopped. */
@@ -65,18 +68,27 @@ export async function resumeOnAws(
     await sendTasks(run.runId, spec, cloud, context);
   await setRunState(run.runId, { status: "running" }, cloud.records);
   const number = (latest?.number ?? 0) + 1;
-  await startAndWatch({ run, number, startedAt: clock.now() }, options, cloud, context);
+  await startAndWatch({ run, number, startedAt: clock.now(), resumed: true }, options, cloud, context);
 }
 
-async function sendTasks(
-  runId: string,
-  spec: RunSpec,
-  cloud: CloudHome,
-  { clock, out }: CliContext,
-): Promise<void> {
+const leaving = "leaving; the run goes on in AWS";
+
+function onInterruptSay(words: string, { interruptWords }: CliContext): void {
+  if (interruptWords !== undefined) interruptWords.first = words;
+}
+
+/** @throws TracemillError `cancelled` once the user has asked to leave. */
+function requireStay({ draining }: CliContext): void {
+  if (draining.aborted)
+    throw new TracemillError("cancelled", "stopped on request before the run was started");
+}
+
+async function sendTasks(runId: string, spec: RunSpec, cloud: CloudHome, context: CliContext): Promise<void> {
+  const { clock, out } = context;
   let saidAt = clock.now();
   const deps = { objects: cloud.objects, taskFolders: taskFoldersUnder };
   const { folders } = await sendFolders(runId, spec, deps, (sent) => {
+    requireStay(context);
     if (clock.now() - saidAt < 2_000) return;
     saidAt = clock.now();
     out.note(`sent ${sent} task folders`);
@@ -85,7 +97,12 @@ async function sendTasks(
 }
 
 async function startAndWatch(
-  { run, number, startedAt }: { run: RunRecord; number: number; startedAt: number },
+  {
+    run,
+    number,
+    startedAt,
+    resumed,
+  }: { run: RunRecord; number: number; startedAt: number; resumed: boolean },
   { detach }: StartOptions,
   cloud: CloudHome,
   context: CliContext,
@@ -94,8 +111,10 @@ async function startAndWatch(
   const { runId } = run;
   let arn: string;
   try {
-    arn = await startExecution({ runId, number, startedAt }, cloud);
+    arn = await startExecution({ runId, number, startedAt, resumed }, cloud);
   } catch (error) {
+    // Somebody else has just resumed it: the run is at work.
+    if (isTracemillError(error, "conflict")) throw error;
     const stoppedAt = new Date(context.clock.now()).toISOString();
     await setRunState(runId, { status: "stopped", stoppedAt, reason: messageOf(error) }, cloud.records);
     throw error;
@@ -115,7 +134,7 @@ export async function watchToItsEnd(
   context: CliContext,
 ): Promise<void> {
   const { out } = context;
-  if (context.interruptWords !== undefined) context.interruptWords.first = "leaving; the run goes on in AWS";
+  onInterruptSay(leaving, context);
   const { run, ended } = await watchRun(runId, arn, cloud, context);
   if (ended === undefined) {
     context.exitCode = 130;

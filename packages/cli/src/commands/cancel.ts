@@ -1,7 +1,7 @@
-import { findRun } from "@tracemill/core/run/runs.ts";
 import { Command } from "commander";
 import { cancelRun } from "../aws/cancel.ts";
 import { inCloud, type PlaceOptions, withAws } from "../aws/place.ts";
+import { chosenRun } from "../chosen-run.ts";
 import type { CliContext } from "../context.ts";
 
 const help = `
@@ -19,7 +19,7 @@ export function cancelCommand(context: CliContext): Command {
     .addHelpText("after", help)
     .action((reference: string, options: PlaceOptions) =>
       inCloud(options, context, async (cloud) => {
-        const run = await findRun(reference, cloud.records);
+        const run = await chosenRun(reference, cloud);
         const ended = await cancelRun(run, cloud, context);
         context.out.event(ended);
         context.out.text(`${ended.runId} (${ended.name}) ${ended.status}`);

@@ -82,7 +82,7 @@ describe("cost", () => {
     await writeFile(file, "name: n\nsource: { kind: prod }\nagents: [{ name: oracle }]\n");
     const { stdout, stderr } = await cost(dir.path, file, "--tasks", "2000");
     expect(stdout).toContain("2,000 tasks · 2,000 trials");
-    expect(stderr).toContain("nothing of `prod` is prepared here: 2000 tasks with tests");
+    expect(stderr).toContain("nothing of `prod` is prepared here: 2,000 tasks with tests");
   });
 
   test("takes other prices from a file, and refuses one that it does not understand", async () => {

@@ -120,7 +120,7 @@ async function shapeHere(
   const standIns = (source: string): Iterable<TaskRef> => {
     const count = options.tasks ?? spec.source?.maxTasks ?? assumedTasks;
     notes.push(
-      `nothing of \`${source}\` is prepared here: ${count} tasks with tests, twenty to an environment, are assumed (--tasks N)`,
+      `nothing of \`${source}\` is prepared here: ${count.toLocaleString("en-US")} tasks with tests, twenty to an environment, are assumed (--tasks N)`,
     );
     return tasksOfAbsentSource(source, count);
   };

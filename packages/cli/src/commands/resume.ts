@@ -1,7 +1,7 @@
-import { findRun } from "@tracemill/core/run/runs.ts";
 import { Command } from "commander";
 import { inCloud, inLocal, isOnAws, type PlaceOptions, withPlace } from "../aws/place.ts";
 import { resumeOnAws } from "../aws/run.ts";
+import { chosenRun } from "../chosen-run.ts";
 import type { CliContext } from "../context.ts";
 import { resumeHere } from "./run.ts";
 
@@ -28,7 +28,7 @@ export function resumeCommand(context: CliContext): Command {
       if (!isOnAws(options, context))
         return inLocal(context, (home) => resumeHere(reference, {}, home, context));
       return inCloud(options, context, async (cloud) =>
-        resumeOnAws(await findRun(reference, cloud.records), options, cloud, context),
+        resumeOnAws(await chosenRun(reference, cloud), options, cloud, context),
       );
     });
 }

@@ -3,12 +3,13 @@ import type { PipelineDeps } from "@tracemill/core/pipeline/deps.ts";
 import { summarize } from "@tracemill/core/pipeline/results.ts";
 import { formatDuration } from "@tracemill/core/run/duration.ts";
 import type { RunRecord } from "@tracemill/core/run/run.ts";
-import { createRun, findRun, readRunSpec } from "@tracemill/core/run/runs.ts";
+import { createRun, readRunSpec } from "@tracemill/core/run/runs.ts";
 import type { RunSpec } from "@tracemill/core/run/spec.ts";
 import { type Drive, driveRun } from "@tracemill/local/driver.ts";
 import { Command } from "commander";
 import { inCloud, inLocal, isOnAws, type PlaceOptions, withPlace } from "../aws/place.ts";
 import { resumeOnAws, runOnAws } from "../aws/run.ts";
+import { chosenRun } from "../chosen-run.ts";
 import type { CliContext, Home, LocalHome } from "../context.ts";
 import { openSandboxes, pipelineDeps } from "../deps.ts";
 import { describePlan } from "../dry-run.ts";
@@ -64,7 +65,7 @@ async function runAction(file: string | undefined, options: Options, context: Cl
     const spec = file === undefined ? undefined : await readSpecFile(file);
     await inCloud(options, context, async (cloud) => {
       if (spec !== undefined) return runOnAws(spec, options, cloud, context);
-      return resumeOnAws(await findRun(resume ?? "", cloud.records), options, cloud, context);
+      return resumeOnAws(await chosenRun(resume ?? "", cloud), options, cloud, context);
     });
     return;
   }
@@ -92,14 +93,14 @@ async function startHere(
   await execute({ run, spec, resumed: false, production }, home, context);
 }
 
-/** Goes on with a run on this machine. @param reference what `findRun` takes. */
+/** Goes on with a run on this machine. @param reference what `chosenRun` takes. */
 export async function resumeHere(
   reference: string,
   options: Pick<Options, "dryRun">,
   home: LocalHome,
   context: CliContext,
 ): Promise<void> {
-  const run = await findRun(reference, home.records);
+  const run = await chosenRun(reference, home);
   const spec = await readRunSpec(run.runId, home.objects);
   if (options.dryRun === true) return describePlan(spec, home, context);
   requireLocal(spec);

@@ -1,6 +1,7 @@
 import { listRuns } from "@tracemill/core/run/runs.ts";
 import { Command } from "commander";
 import { inHome, type PlaceOptions, withPlace } from "../aws/place.ts";
+import { noRuns } from "../chosen-run.ts";
 import type { CliContext, Home } from "../context.ts";
 import { atLeast } from "../flag-values.ts";
 import { table } from "../tables.ts";
@@ -23,8 +24,5 @@ async function listed(limit: number, home: Home, { out }: CliContext): Promise<v
     out.event(run);
     rows.push([run.runId, run.name, run.status, run.createdAt]);
   }
-  const first = home.flags === "" ? "tracemill demo" : `tracemill run SPEC${home.flags}`;
-  out.text(
-    rows.length === 0 ? `no runs yet; try: ${first}` : table(["run", "name", "status", "created"], rows),
-  );
+  out.text(rows.length === 0 ? noRuns(home) : table(["run", "name", "status", "created"], rows));
 }

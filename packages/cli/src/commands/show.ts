@@ -9,11 +9,12 @@ import {
 import { rewardOf } from "@tracemill/core/run/outcome.ts";
 import type { AttemptResult, ReplayReport, Verification } from "@tracemill/core/run/result.ts";
 import type { RunRecord } from "@tracemill/core/run/run.ts";
-import { findRun, listRuns } from "@tracemill/core/run/runs.ts";
+import { listRuns } from "@tracemill/core/run/runs.ts";
 import { findStored } from "@tracemill/core/stored-json.ts";
 import { readResult, reasonOf } from "@tracemill/core/trial/result.ts";
 import { Command } from "commander";
 import { inHome, type PlaceOptions, withPlace } from "../aws/place.ts";
+import { chosenRun } from "../chosen-run.ts";
 import type { CliContext, Home } from "../context.ts";
 import { summaryText } from "../summary.ts";
 import { table } from "../tables.ts";
@@ -38,7 +39,7 @@ export function showCommand(context: CliContext): Command {
     .action((reference: string, options: PlaceOptions & { trials?: boolean }) =>
       inHome(options, context, async (home) => {
         if (reference.startsWith("trl_")) return showTrial(reference, home, context);
-        const run = await findRun(reference, home.records);
+        const run = await chosenRun(reference, home);
         return showRun(run, options.trials === true, home, context);
       }),
     );

@@ -1,12 +1,12 @@
 import { isTracemillError } from "@tracemill/core/errors.ts";
 import { summarize } from "@tracemill/core/pipeline/results.ts";
 import type { RunRecord } from "@tracemill/core/run/run.ts";
-import { findRun } from "@tracemill/core/run/runs.ts";
 import { Command } from "commander";
 import { inCloud, inLocal, isOnAws, type PlaceOptions, withPlace } from "../aws/place.ts";
 import { watchToItsEnd } from "../aws/run.ts";
 import { latestExecution } from "../aws/run-executions.ts";
 import { sayStatus } from "../aws/status.ts";
+import { chosenRun } from "../chosen-run.ts";
 import type { CliContext, CloudHome, LocalHome } from "../context.ts";
 
 interface Options extends PlaceOptions {
@@ -31,7 +31,7 @@ export function statusCommand(context: CliContext): Command {
     .action((reference: string, options: Options) => {
       if (!isOnAws(options, context)) return inLocal(context, (home) => statusHere(reference, home, context));
       return inCloud(options, context, async (cloud) => {
-        const run = await findRun(reference, cloud.records);
+        const run = await chosenRun(reference, cloud);
         await sayStatus(run, cloud, context);
         if (options.watch === true) await watchOn(run, cloud, context);
       });
@@ -44,7 +44,7 @@ async function watchOn(run: RunRecord, cloud: CloudHome, context: CliContext): P
 }
 
 async function statusHere(reference: string, home: LocalHome, { out }: CliContext): Promise<void> {
-  const run = await findRun(reference, home.records);
+  const run = await chosenRun(reference, home);
   out.text(`${run.runId} (${run.name}) ${run.status}${run.status === "stopped" ? `: ${run.reason}` : ""}`);
   const summary = await summarize(run.runId, home).catch((error: unknown) => {
     if (isTracemillError(error, "not-found")) return undefined;

@@ -3,6 +3,7 @@ import { inCloud, inLocal, type PlaceOptions, withAws } from "../aws/place.ts";
 import { syncLedger } from "../aws/sync/ledger.ts";
 import { syncHomes } from "../aws/sync/sync.ts";
 import type { SyncTally } from "../aws/sync/tally.ts";
+import { chosenRun } from "../chosen-run.ts";
 import type { CliContext } from "../context.ts";
 
 interface Options extends PlaceOptions {
@@ -43,10 +44,11 @@ async function syncAction(direction: "pull" | "push", options: Options, context:
   if (context.interruptWords !== undefined) context.interruptWords.first = "finishing what is in flight";
   const { run, prefix, dryRun = false } = options;
   const tally = await inCloud(options, context, (cloud) =>
-    inLocal(context, (home) => {
+    inLocal(context, async (home) => {
       const [from, to] = direction === "pull" ? [cloud, home] : [home, cloud];
       const ledger = syncLedger(home.records, cloud.stack.stage, dryRun);
-      const only = { ...(run !== undefined && { run }), ...(prefix !== undefined && { prefix }) };
+      const chosen = run === undefined ? undefined : await chosenRun(run, from);
+      const only = { ...(chosen && { run: chosen.runId }), ...(prefix !== undefined && { prefix }) };
       return syncHomes({ from, to, ledger, dryRun, ...only }, context);
     }),
   );

@@ -89,6 +89,8 @@ describe("the next round of a run", () => {
     await report("s2", { ended: 4 });
     expect(await next()).toEqual({ next: "stopped", reason: "out of memory" });
     expect(await next({ execution: "run_1-2" })).toMatchObject({ next: "shards" });
+    const monthsLater = Date.parse("2026-06-01T00:00:00.000Z");
+    expect(await next({ resumed: true, startedAt: monthsLater })).toMatchObject({ next: "shards" });
   });
 
   test("of a resumed run looks once at shards with trials that ended without a valid outcome", async () => {

@@ -14,6 +14,8 @@ import { readPlan } from "./plan-run.ts";
 /** Rounds in which nothing at all happened, after which a run is stopped rather than tried for ever. */
 const idleRounds = 3;
 
+const dayMs = 24 * 60 * 60 * 1_000;
+
 /** A shard with work left. */
 export interface OpenShard {
   shard: Shard;
@@ -61,8 +63,8 @@ export async function nextRound(input: RoundInput, deps: RoundDeps): Promise<Rou
   if (open.length === 0) return { next: "export", trials };
   const spent = reachedCap(rows.values(), input, deps);
   if (spent !== undefined) return { next: "stopped", reason: spent };
-  const failures = open.flatMap(({ shardId }) => failureIn(rows.get(shardId), input.execution) ?? []);
-  const left = open.filter(({ shardId }) => failureIn(rows.get(shardId), input.execution) === undefined);
+  const failures = open.flatMap(({ shardId }) => failureIn(rows.get(shardId), input) ?? []);
+  const left = open.filter(({ shardId }) => failureIn(rows.get(shardId), input) === undefined);
   if (left.length === 0) return { next: "stopped", reason: inWords(failures) };
   if (await isStuck(rows.values(), input, deps.objects)) {
     return {
@@ -89,8 +91,14 @@ function openShard(shard: Shard, row: ShardRecord | undefined, input: RoundInput
   return { shard, traced };
 }
 
-function failureIn(row: ShardRecord | undefined, execution: string): ShardFailure | undefined {
-  return row?.failures.findLast((failure) => failure.execution === execution);
+/** AWS forgets an execution after 90 days, and its name may come again; clocks differ by less than a day. */
+function failureIn(
+  row: ShardRecord | undefined,
+  { execution, startedAt }: RoundInput,
+): ShardFailure | undefined {
+  return row?.failures.findLast(
+    (failure) => failure.execution === execution && Date.parse(failure.at) > startedAt - dayMs,
+  );
 }
 
 function inWords(failures: readonly ShardFailure[]): string {

@@ -2,12 +2,14 @@ import { setTimeout } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { manualClock } from "../../../../test/fakes/manual-clock.ts";
 import { pipelineWorld } from "../../../../test/fakes/pipeline-world.ts";
+import { writesAnswer } from "../../../../test/fakes/trial-world.ts";
 import { TracemillError } from "../errors.ts";
 import { recordKeys } from "../keys.ts";
 import { readShardRecord } from "../run/progress.ts";
 import type { PipelineDeps } from "./deps.ts";
 import { steps } from "./handlers.ts";
 import { readPlan, readShard } from "./plan-run.ts";
+import { nextRound } from "./rounds.ts";
 import { workOnShard } from "./shard-work.ts";
 
 async function plannedWorld(options: Parameters<typeof pipelineWorld>[0] = {}) {
@@ -81,6 +83,35 @@ describe("a worker on a shard", () => {
     const worker = { ...deps, objects: full, owner: { id: "b", isGone: () => true } };
     await expect(work("evaluate", worker)).rejects.toMatchObject({ code: "storage-full" });
     expect(await record()).toMatchObject({ failures: [failure], tally: { traced: 3 } });
+  });
+
+  test("that dies before it has begun a trial again leaves its shard with work, for the next round", async () => {
+    const { process, work, record, runId, objects, records } = await plannedWorld({
+      agent: async (context, call) => {
+        if (call === 1) throw new TracemillError("model-failed", "no quota");
+        return writesAnswer("42")(context, call);
+      },
+      spec: { attempts: 3, concurrency: 1, retry: { max: 0 } },
+    });
+    const { deps } = process("a");
+    await work("trace", deps);
+    await work("evaluate", { ...deps, owner: { id: "a2", isGone: () => true } });
+    expect(await record()).toMatchObject({ tally: { ended: 3 } });
+    const startedAt = Date.now() + 1;
+    const resumed = { ...process("b").deps, reopenBefore: startedAt };
+    const broken: PipelineDeps = {
+      ...resumed,
+      limit: () => Promise.reject(new TracemillError("storage-failed", "gone")),
+    };
+    await expect(
+      work("trace", { ...broken, clock: { ...broken.clock, now: () => startedAt } }),
+    ).rejects.toThrow("gone");
+    expect(await record()).toMatchObject({ tally: { ended: 2 } });
+    const input = { runId, execution: "e-2", round: 1, startedAt, resumed: true };
+    expect(await nextRound(input, { objects, records, spec: deps.spec, clock: deps.clock })).toMatchObject({
+      next: "shards",
+      shards: [{ traced: false }],
+    });
   });
 
   test("begins nothing once all workers together have reached the run's cap", async () => {

@@ -4,7 +4,7 @@ import type { ShardRecord } from "../run/shard-record.ts";
 import { ShardMeter } from "../run/tally.ts";
 import type { Trial, TrialRecord } from "../run/trial.ts";
 import { isHeldByOther } from "../trial/lease.ts";
-import { isStopping } from "../trial/policy.ts";
+import { isStopping, mayReopen } from "../trial/policy.ts";
 import { readTrialRecord } from "../trial/record.ts";
 import type { PipelineDeps } from "./deps.ts";
 import { fanOuts, type ShardReport } from "./handlers.ts";
@@ -38,7 +38,8 @@ export async function workOnShard(
   deps: ShardWorkDeps,
 ): Promise<ShardReport> {
   const trials = await Array.fromAsync(readShard(runId, { shardId }, deps.objects));
-  const meter = new ShardMeter(await rowsOf(trials, runId, deps));
+  // What a resumed run begins again is work left: a job that dies before it comes to it must not leave the shard done.
+  const meter = new ShardMeter(await rowsOf(trials, runId, deps), (row) => mayReopen(row, deps));
   const onEvent: PipelineDeps["onEvent"] = (event) => {
     if ("trialId" in event) meter.onEvent(event);
     deps.onEvent(event);

@@ -36,6 +36,8 @@ function countAttempt(tally: Tally, { kind }: Outcome, usage: Usage = noUsage): 
   tally.usage = addUsage(tally.usage, usage);
 }
 
+type EndedRow = Extract<TrialRecord, { status: "ended" }>;
+
 /** Counts a shard while it is worked on: its trials' rows at first, then what happens to them. */
 export class ShardMeter {
   readonly #done: Tally;
@@ -43,11 +45,12 @@ export class ShardMeter {
   readonly #traced = new Map<string, Usage>();
   readonly #ended = new Set<string>();
 
-  constructor(rows: Iterable<TrialRecord>) {
+  /** @param isToReopen whether an ended trial is to be begun again: it has something left to do. */
+  constructor(rows: Iterable<TrialRecord>, isToReopen: (row: EndedRow) => boolean = () => false) {
     let done = emptyTally();
     for (const row of rows) {
       if (row.status === "traced") this.#traced.set(row.trialId, row.trace.usage ?? noUsage);
-      if (row.status === "ended") this.#ended.add(row.trialId);
+      if (row.status === "ended" && !isToReopen(row)) this.#ended.add(row.trialId);
       done = addTallies(done, tallyOf(row));
     }
     this.#done = done;

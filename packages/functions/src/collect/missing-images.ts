@@ -1,3 +1,5 @@
+import type { Jobs } from "@tracemill/aws/control/jobs.ts";
+import { isMadeFrom } from "@tracemill/aws/pipeline/base-revision.ts";
 import type { StackInfo } from "@tracemill/aws/stack.ts";
 import type { TaskImages } from "../ports.ts";
 
@@ -8,12 +10,12 @@ export function imageTag(environment: string): string {
 
 /**
  * Task images by what uses them: an environment is ready when its job definition is registered, which its image
- * job does last, and its image is still in the repository.
+ * job does last, from the base that the stage was deployed with last, and its image is still in the repository.
  */
 export function registeredImages(
   { jobs: { sandbox }, imageRepository }: Pick<StackInfo, "jobs" | "imageRepository">,
   deps: {
-    jobs: { definitions(names: readonly string[]): Promise<Set<string>> };
+    jobs: Pick<Jobs, "definitions">;
     images: { missing(repository: string, tags: readonly string[]): Promise<string[]> };
   },
 ): TaskImages {
@@ -22,12 +24,13 @@ export function registeredImages(
     async missing(environments) {
       if (environments.length === 0) return [];
       const [definitions, tags] = await Promise.all([
-        deps.jobs.definitions(environments.map(definitionOf)),
+        deps.jobs.definitions([definitionOf("base"), ...environments.map(definitionOf)]),
         deps.images.missing(imageRepository, environments.map(imageTag)),
       ]);
       const absent = new Set(tags);
+      const base = definitions.get(definitionOf("base")) ?? {};
       return environments.filter(
-        (each) => !definitions.has(definitionOf(each)) || absent.has(imageTag(each)),
+        (each) => !isMadeFrom(definitions.get(definitionOf(each)), base) || absent.has(imageTag(each)),
       );
     },
   };

@@ -1,9 +1,10 @@
 import { recordKeys } from "@tracemill/core/keys.ts";
+import { readStage } from "@tracemill/core/pipeline/stage-record.ts";
 import type { Clock } from "@tracemill/core/ports/clock.ts";
 import type { ObjectStore } from "@tracemill/core/ports/object-store.ts";
 import type { RecordStore } from "@tracemill/core/ports/record-store.ts";
 import { readRunSpec } from "@tracemill/core/run/runs.ts";
-import { RunProgress } from "@tracemill/core/run/shard-record.ts";
+import { RunProgress, type Tally } from "@tracemill/core/run/shard-record.ts";
 import { RunBudget } from "@tracemill/core/trial/budget.ts";
 import { parseAs } from "@tracemill/core/validation.ts";
 import { executionOf } from "../execution-name.ts";
@@ -63,11 +64,14 @@ async function sumAndStore(runId: string, deps: ProgressDeps): Promise<RunProgre
   }
 }
 
-/** The run's caps hold over all of its jobs, each of which sees only its own share. */
+/**
+ * The run's caps hold over all of its jobs, each of which sees only its own share. With its last trials a run may pass
+ * a cap that nothing is left to be held to: it is about to write its results, which costs nothing that is capped.
+ */
 async function stopWhenSpent(runId: string, { tally }: RunProgress, deps: ProgressDeps): Promise<void> {
   const { limits } = await readRunSpec(runId, deps.objects);
   const hasCap = Object.values(limits.run).some((cap) => cap !== undefined);
-  if (!hasCap) return;
+  if (!hasCap || (await hasAllEnded(runId, tally, deps))) return;
   for await (const { arn, name, startedAt } of deps.executions.running()) {
     if (executionOf(name)?.runId !== runId) continue;
     const budget = new RunBudget(limits.run, startedAt);
@@ -77,4 +81,10 @@ async function stopWhenSpent(runId: string, { tally }: RunProgress, deps: Progre
     deps.log.warn("a run's cap is reached", { runId, execution: name, reason });
     await deps.executions.stop(arn, `${reason}; what is done is kept`);
   }
+}
+
+async function hasAllEnded(runId: string, { ended }: Tally, deps: ProgressDeps): Promise<boolean> {
+  const row = (await readStage(runId, "plan", deps))?.row;
+  const planned = row?.status === "done" ? row.output.trials : undefined;
+  return typeof planned === "number" && ended >= planned;
 }

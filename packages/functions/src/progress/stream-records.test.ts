@@ -157,6 +157,24 @@ describe("a run's cap", () => {
     expect(executions.stopped).toHaveLength(1);
   });
 
+  test("does not stop a run that writes its results: its last trials passed it, and none is left", async () => {
+    const { deps, runId, records, report, executions } = await world({ costUsd: 3 });
+    const at = "2026-01-01T00:00:00.000Z";
+    const plan = {
+      schemaVersion: 1,
+      status: "done",
+      startedAt: at,
+      endedAt: at,
+      output: { trials: 4, shards: 2 },
+    };
+    await records.put(recordKeys.stage(runId, "plan"), plan, "any");
+    await publishChanges({ Records: [await report("shd_1", { ended: 2, usage })] }, deps);
+    await publishChanges({ Records: [await report("shd_2", { ended: 2, usage })] }, deps);
+    expect(executions.stopped).toEqual([]);
+    await publishChanges({ Records: [await report("shd_2", { ended: 1, usage })] }, deps);
+    expect(executions.stopped).toHaveLength(1);
+  });
+
   test("that is not reached stops nothing", async () => {
     const { deps, report, executions } = await world({ costUsd: 100 });
     await publishChanges({ Records: [await report("shd_1", { usage })] }, deps);

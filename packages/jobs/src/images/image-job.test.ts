@@ -177,11 +177,20 @@ describe("the image of an environment", () => {
     await world.run();
     expect(await world.calls()).toEqual([]);
     expect([...world.registered.keys()]).toEqual([`${prefix}${world.environment}`]);
-    world.registered.set(`${prefix}${world.environment}`, { ...base, jobDefinitionName: "first" });
+    const name = `${prefix}${world.environment}`;
+    const first = { ...base, jobDefinitionName: "first", tags: { "tracemill:base-revision": "3" } };
+    world.registered.set(name, first);
     await world.run();
-    expect(world.registered.get(`${prefix}${world.environment}`)).toMatchObject({
-      jobDefinitionName: "first",
-    });
+    expect(world.registered.get(name)).toBe(first);
+  });
+
+  test("gets a new definition, with the stage's new worker, when the stage was deployed again", async () => {
+    await using dir = await tempDir();
+    const world = await imageWorld(dir.path, { files: dockerfile, tags: ["env-ENV"] });
+    const name = `${prefix}${world.environment}`;
+    world.registered.set(name, { ...base, tags: { "tracemill:base-revision": "2" } });
+    await world.run();
+    expect(world.registered.get(name)).toMatchObject({ tags: { "tracemill:base-revision": "3" } });
   });
 
   test("that somebody else pushed meanwhile is taken", async () => {

@@ -1,6 +1,7 @@
 import type { Images } from "@tracemill/aws/control/images.ts";
 import type { JobDefinitions } from "@tracemill/aws/control/job-definitions.ts";
 import type { Jobs } from "@tracemill/aws/control/jobs.ts";
+import { isMadeFrom } from "@tracemill/aws/pipeline/base-revision.ts";
 import type { StackInfo } from "@tracemill/aws/stack.ts";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
 import type { ObjectStore } from "@tracemill/core/ports/object-store.ts";
@@ -23,7 +24,8 @@ export interface ImageJobDeps extends BuildDeps {
 
 /**
  * Makes an environment ready for jobs that run in containers of its image: the image is built and pushed, then a job
- * definition that uses it is registered. What is there already is left as it is.
+ * definition that uses it is registered. What is there already is left as it is; a definition from before the stage was
+ * deployed again gets a new revision.
  */
 export async function runImageJob(
   { runId, target: environment }: Pick<ImageArguments, "runId" | "target">,
@@ -49,7 +51,7 @@ export async function runImageJob(
     log.info("image-pushed", { reference, task: source.task });
   }
   const name = `${prefix}${environment}`;
-  if ((await definitions.newest(name)) !== undefined) return;
+  if (isMadeFrom(await definitions.newest(name), base)) return;
   const { arn } = await deps.jobs.register(sandboxDefinition(base, { name, image: reference }));
   log.info("definition-registered", { arn });
 }

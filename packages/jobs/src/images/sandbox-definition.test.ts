@@ -15,7 +15,7 @@ function baseDefinition(): JobDefinition {
     platformCapabilities: ["FARGATE"],
     propagateTags: true,
     schedulingPriority: 1,
-    tags: { app: "tracemill" },
+    tags: { app: "tracemill", "aws:cloudformation:stack-name": "tracemill-test" },
     retryStrategy: { attempts: 10, evaluateOnExit: [{ action: "RETRY", onExitCode: "75" }] },
     ecsProperties: {
       taskProperties: [
@@ -71,9 +71,10 @@ describe("the job definition of an environment", () => {
       platformCapabilities: ["FARGATE"],
       propagateTags: true,
       schedulingPriority: 1,
-      tags: { app: "tracemill" },
       retryStrategy: { attempts: 10 },
     });
+    // Tags that begin with `aws:` are AWS's own: RegisterJobDefinition refuses them.
+    expect(definition.tags).toEqual({ app: "tracemill", "tracemill:base-revision": "3" });
     // RegisterJobDefinition takes nothing that DescribeJobDefinitions adds.
     for (const key of ["revision", "status", "jobDefinitionArn", "containerOrchestrationType"])
       expect(definition).not.toHaveProperty(key);

@@ -3,6 +3,7 @@ import type {
   JobDefinition,
   RegisterJobDefinitionCommandInput,
 } from "@tracemill/aws/control/job-definitions.ts";
+import { baseRevisionTag } from "@tracemill/aws/pipeline/base-revision.ts";
 import { TracemillError } from "@tracemill/core/errors.ts";
 
 type Task = NonNullable<NonNullable<JobDefinition["ecsProperties"]>["taskProperties"]>[number];
@@ -26,15 +27,8 @@ export function sandboxDefinition(
   base: JobDefinition,
   { name, image }: { name: string; image: string },
 ): RegisterJobDefinitionCommandInput {
-  const {
-    retryStrategy,
-    timeout,
-    parameters,
-    schedulingPriority,
-    propagateTags,
-    platformCapabilities,
-    tags,
-  } = base;
+  const { retryStrategy, timeout, parameters, schedulingPriority, propagateTags, platformCapabilities } =
+    base;
   const common = {
     retryStrategy,
     timeout,
@@ -42,7 +36,7 @@ export function sandboxDefinition(
     schedulingPriority,
     propagateTags,
     platformCapabilities,
-    tags,
+    tags: tagsOf(base),
   };
   const given = Object.fromEntries(Object.entries(common).filter(([, value]) => value !== undefined));
   const [task, ...others] = base.ecsProperties?.taskProperties ?? [];
@@ -53,6 +47,12 @@ export function sandboxDefinition(
     type: "container",
     ecsProperties: { taskProperties: [withBoxes(task, image, base)] },
   };
+}
+
+/** The base's own, and which revision it is. Batch refuses tags that AWS puts there itself, as CloudFormation does. */
+function tagsOf({ tags = {}, revision }: JobDefinition): Record<string, string> {
+  const own = Object.entries(tags).filter(([key]) => !key.startsWith("aws:"));
+  return { ...Object.fromEntries(own), [baseRevisionTag]: String(revision) };
 }
 
 function withBoxes(task: Task, image: string, base: JobDefinition): Task {

@@ -40,30 +40,33 @@ async function copyOne(pair: ObjectPair, isSettled: boolean, deps: CopyDeps): Pr
   const { tally } = deps;
   if (source === undefined) return;
   if (isDerived(key)) return copyDerived(pair, deps);
-  if (target === undefined) return transfer(key, "copied", deps);
+  if (target === undefined) return transfer(pair, "copied", deps);
   // Of a group that is still open there, an object of the same size may be an earlier one.
-  if (!isSettled) return transfer(key, "replaced", deps);
+  if (!isSettled) return transfer(pair, "replaced", deps);
   if (source === target) return tally.add("same");
   tally.conflict(key, `${source} bytes here, ${target} there, and it should never change`);
 }
 
-async function copyDerived({ key, target }: ObjectPair, deps: CopyDeps): Promise<void> {
+async function copyDerived(pair: ObjectPair, deps: CopyDeps): Promise<void> {
+  const { key, target } = pair;
   const here = await hashOf(key, deps.source);
   if (here === undefined) return;
   const there = target === undefined ? undefined : await hashOf(key, deps.target);
   const what = `object ${key}`;
   const verdict = await deps.ledger.judge(what, here, there);
   if (verdict === "copy") {
-    await transfer(key, there === undefined ? "copied" : "replaced", deps);
+    await transfer(pair, there === undefined ? "copied" : "replaced", deps);
     // It may have changed once more between the two reads.
     if (!deps.dryRun) await deps.ledger.settle(what, (await hashOf(key, deps.target)) ?? here);
   } else if (verdict === "conflict") deps.tally.conflict(key, "changed on both sides");
   else deps.tally.add(verdict);
 }
 
-async function transfer(key: string, how: "copied" | "replaced", deps: CopyDeps): Promise<void> {
+async function transfer(pair: ObjectPair, how: "copied" | "replaced", deps: CopyDeps): Promise<void> {
+  const { key } = pair;
   const { source, target, tally, dryRun } = deps;
-  if (!dryRun) {
+  if (dryRun) tally.addBytes(pair.source ?? 0);
+  else {
     const body = await source.get(key);
     // Deleted since it was listed (an ingest's checkpoint).
     if (body === undefined) return;
