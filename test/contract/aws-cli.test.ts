@@ -100,7 +100,7 @@ describe.skipIf(missing !== undefined)(
         [
           "a stage that is not deployed",
           ["--stage", "absent"],
-          /absent is not deployed in us-east-1: deploy it \(`npx sst deploy --stage absent`\)/,
+          /absent is not deployed in us-east-1; deploy it \(`npx sst deploy --stage absent`\)/,
         ],
         ["a name that no stage has", ["--stage", "no stage"], /A stage is a letter/],
         ["a folder that is not there", [], /tasks: not there/],

@@ -80,9 +80,23 @@ function metadataOf(sent: unknown): { httpStatusCode?: number; attempts?: number
 export function isPassing(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (isTracemillError(error)) return error.retryable;
-  const code = "code" in error ? String(error.code) : "";
   if (throttled.has(error.name) || inTheWay.has(error.name) || error.name === "TimeoutError") return true;
-  return network.has(code) || network.has(error.name) || (statusOf(error) ?? 0) >= 500;
+  return isNetwork(error) || (statusOf(error) ?? 0) >= 500;
+}
+
+function isNetwork(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return network.has(error.name) || ("code" in error && network.has(String(error.code)));
+}
+
+/** What was said: the error's name where it has one, else the status of an answer that is not AWS's. */
+function wordsOf(error: unknown, name: string): string {
+  const status = statusOf(error);
+  const isNamed = name !== "" && name !== "Error" && name !== "Unknown";
+  const head = isNamed ? `${name}: ` : status === undefined ? "" : `HTTP ${status}: `;
+  // The SDK adds advice for programmers to what it cannot parse.
+  const [line] = messageOf(error).split("\n");
+  return `${head}${line}`;
 }
 
 /**
@@ -92,7 +106,7 @@ export function isPassing(error: unknown): boolean {
 export function awsError(error: unknown, { doing, action }: AwsCall): TracemillError {
   if (isTracemillError(error)) return error;
   const name = error instanceof Error ? error.name : "";
-  const said = `${name === "" || name === "Error" ? "" : `${name}: `}${messageOf(error)}`;
+  const said = wordsOf(error, name);
   if (denied.has(name) || (statusOf(error) === 403 && !noCredentials.has(name))) {
     const remedy = `allow ${action} to whoever this runs as`;
     return new TracemillError("unauthorized", `${doing}: AWS refused (${said}); ${remedy}`, { cause: error });
@@ -110,7 +124,9 @@ export function awsError(error: unknown, { doing, action }: AwsCall): TracemillE
   }
   const retryable = isPassing(error);
   const after = attemptsOf(error) > 1 ? ` after ${attemptsOf(error)} attempts` : "";
-  const hint = retryable ? "; it may work later" : "";
+  const unreached = isNetwork(error) || messageOf(error) === "Invalid URL";
+  const elsewhere = "check the network, AWS_REGION, and AWS_ENDPOINT_URL where it is set";
+  const hint = unreached ? `; ${elsewhere}` : retryable ? "; it may work later" : "";
   return new TracemillError("storage-failed", `${doing}: ${said}${after}${hint}`, {
     retryable,
     cause: error,

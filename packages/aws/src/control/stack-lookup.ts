@@ -32,7 +32,7 @@ export async function readStack(ssm: SSMClient, stage: string): Promise<StackInf
     const region = await ssm.config.region();
     throw new TracemillError(
       "not-found",
-      `stage ${stage} is not deployed in ${region}: deploy it (\`npx sst deploy --stage ${stage}\`), or name another \`--stage\` or \`--region\``,
+      `stage ${stage} is not deployed in ${region}; deploy it (\`npx sst deploy --stage ${stage}\`), or name another \`--stage\` or \`--region\``,
       { cause: error },
     );
   }

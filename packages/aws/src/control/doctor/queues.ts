@@ -83,7 +83,8 @@ interface Looked {
 }
 
 function queueCheck({ queue, users, details, environments, stack }: Looked): DoctorCheck {
-  const name = `queue of ${users.join(", ")}`;
+  const isOnDemand = Object.values(stack.onDemandQueues).includes(queue);
+  const name = `queue of ${users.join(", ")}${isOnDemand ? " (on demand)" : ""}`;
   const again = `deploy the stage again (\`npx sst deploy --stage ${stack.stage}\`)`;
   const found = details.find((each) => each.jobQueueArn === queue || each.jobQueueName === queue);
   if (found === undefined) return { name, status: "missing", detail: `${queue} is not there`, remedy: again };
