@@ -10,6 +10,25 @@ import type { Storage } from "./storage.ts";
 export const allow = (actions: readonly string[], resources: readonly string[]): PolicyStatement =>
   new PolicyStatement({ actions: [...actions], resources: [...resources] });
 
+/** Vended logs are delivered by rules of the account (Step Functions developer guide, "Logging"). */
+export const logDeliveryActions = [
+  "logs:CreateLogDelivery",
+  "logs:GetLogDelivery",
+  "logs:UpdateLogDelivery",
+  "logs:DeleteLogDelivery",
+  "logs:ListLogDeliveries",
+  "logs:PutResourcePolicy",
+  "logs:DescribeResourcePolicies",
+  "logs:DescribeLogGroups",
+] as const;
+
+export const tracingActions = [
+  "xray:PutTraceSegments",
+  "xray:PutTelemetryRecords",
+  "xray:GetSamplingRules",
+  "xray:GetSamplingTargets",
+] as const;
+
 /**
  * Actions for which AWS has no resource to name. Source: the Service Authorization Reference, "Resource types".
  * Every other statement names its resources; `infra/policies.test.ts` holds them to it.
@@ -21,19 +40,8 @@ export const actionsWithoutResource = [
   // Lambda asks for it before it reads a table's stream.
   "dynamodb:ListStreams",
   "ecr:GetAuthorizationToken",
-  // Vended logs are delivered by rules of the account (Step Functions developer guide, "Logging").
-  "logs:CreateLogDelivery",
-  "logs:GetLogDelivery",
-  "logs:UpdateLogDelivery",
-  "logs:DeleteLogDelivery",
-  "logs:ListLogDeliveries",
-  "logs:PutResourcePolicy",
-  "logs:DescribeResourcePolicies",
-  "logs:DescribeLogGroups",
-  "xray:PutTraceSegments",
-  "xray:PutTelemetryRecords",
-  "xray:GetSamplingRules",
-  "xray:GetSamplingTargets",
+  ...logDeliveryActions,
+  ...tracingActions,
 ] as const;
 
 export function withoutResource(

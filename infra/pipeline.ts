@@ -86,26 +86,10 @@ function statementsOf(
       ["states:DescribeExecution", "states:StopExecution", "states:RedriveExecution"],
       [permissions.executionArns(scope, stage, "/*")],
     ),
-    permissions.withoutResource([
-      "logs:CreateLogDelivery",
-      "logs:GetLogDelivery",
-      "logs:UpdateLogDelivery",
-      "logs:DeleteLogDelivery",
-      "logs:ListLogDeliveries",
-      "logs:PutResourcePolicy",
-      "logs:DescribeResourcePolicies",
-      "logs:DescribeLogGroups",
-    ]),
-    ...(stage.settings.tracing ? [permissions.withoutResource(tracingActions)] : []),
+    permissions.withoutResource(permissions.logDeliveryActions),
+    ...(stage.settings.tracing ? [permissions.withoutResource(permissions.tracingActions)] : []),
   ];
 }
-
-const tracingActions = [
-  "xray:PutTraceSegments",
-  "xray:PutTelemetryRecords",
-  "xray:GetSamplingRules",
-  "xray:GetSamplingTargets",
-] as const;
 
 /** `submitJob.sync`: submits, is told of the end by a rule that Step Functions keeps in the account, or ends it. */
 function runsJobs(scope: Construct, stage: Stage, queues: JobQueues): PolicyStatement[] {

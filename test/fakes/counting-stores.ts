@@ -1,18 +1,11 @@
 import { dataAttribute } from "@tracemill/aws/record-data.ts";
 import { type RecordIndex, recordIndex } from "@tracemill/aws/record-index.ts";
+import type { StoreCalls } from "@tracemill/core/cost/trial-work.ts";
 import type { ObjectStore } from "@tracemill/core/ports/object-store.ts";
 import type { RecordKey, RecordStore } from "@tracemill/core/ports/record-store.ts";
 
 /** Requests that stores were asked for. */
-export interface CountedCalls {
-  objectPuts: number;
-  objectGets: number;
-  rowReads: number;
-  rowWrites: number;
-  /** DynamoDB's write units: KB of the larger of the old and the new row, rounded up. */
-  writeUnits: number;
-  /** What its two indexes add; they project keys only, so that a write that changes none costs nothing there. */
-  indexUnits: number;
+export interface CountedCalls extends StoreCalls {
   /** Rows that queries gave. */
   queriedRows: number;
   /** Keys that were got, in order. */

@@ -2,28 +2,18 @@
 
 import { TracemillError } from "../errors.ts";
 import type { JobKind } from "../run/job-kind.ts";
-import type { RunSpec } from "../run/spec.ts";
 import type { Assumptions } from "./assumptions.ts";
 import { trialCalls } from "./control-lines.ts";
+import type { CostInput } from "./cost-input.ts";
 import type { CostLine } from "./lines.ts";
 import type { InstancePrice, Prices } from "./prices.ts";
 import type { PlanShape } from "./shape.ts";
-import type { StageWork, Timeline } from "./timeline.ts";
 import { endedRowBytes } from "./trial-work.ts";
-
-export interface ComputeInput {
-  shape: PlanShape;
-  spec: RunSpec;
-  work: readonly StageWork[];
-  timeline: Timeline;
-  assumptions: Assumptions;
-  prices: Prices;
-}
 
 const hour = 3_600;
 
 /** @throws TracemillError `invalid-input` when the assumptions name an instance type without a price. */
-export function computeLines(input: ComputeInput): CostLine[] {
+export function computeLines(input: CostInput): CostLine[] {
   const { work, timeline, spec } = input;
   const lines = work
     .filter(({ jobs }) => jobs > 0)
@@ -40,7 +30,7 @@ function jobLines(
   kind: JobKind | "step",
   hours: number,
   spot: boolean,
-  { assumptions, prices }: ComputeInput,
+  { assumptions, prices }: CostInput,
 ): CostLine[] {
   const terms = spot ? "Spot" : "on demand";
   if (kind === "host" || kind === "gpu") {
@@ -81,7 +71,7 @@ function shareOf(type: InstancePrice, job: Assumptions["jobs"]["host"]): number 
 }
 
 /** Calls to models behind an API; a model that the spec's `models` serves costs only its GPU. */
-export function modelLines({ shape, spec, assumptions, prices }: ComputeInput): CostLine[] {
+export function modelLines({ shape, spec, assumptions, prices }: CostInput): CostLine[] {
   return shape.groups.flatMap(({ model, trials }) => {
     if (model === undefined || spec.models[model] !== undefined) return [];
     const price = prices.models[model];
@@ -103,7 +93,7 @@ export function modelLines({ shape, spec, assumptions, prices }: ComputeInput): 
 }
 
 /** What the run leaves stored, a month. */
-export function storageLines({ shape, assumptions, prices }: ComputeInput): CostLine[] {
+export function storageLines({ shape, assumptions, prices }: CostInput): CostLine[] {
   const sorts = shape.groups.flatMap(({ sorts: each }) => each);
   const objectBytes = sorts.reduce(
     (sum, sort) =>

@@ -1,6 +1,7 @@
 /** What the control plane costs: state transitions, functions, rows, object requests, logs. */
 import type { RunSpec } from "../run/spec.ts";
 import type { Assumptions } from "./assumptions.ts";
+import type { CostInput } from "./cost-input.ts";
 import type { CostLine } from "./lines.ts";
 import type { Prices } from "./prices.ts";
 import type { PlanShape, SortCount } from "./shape.ts";
@@ -40,16 +41,7 @@ const progressBatch = 1_000;
 const shardRowsPerSecond = 20_000;
 const functionsPerRun = 8;
 
-export interface ControlInput {
-  shape: PlanShape;
-  spec: RunSpec;
-  work: readonly StageWork[];
-  timeline: Timeline;
-  assumptions: Assumptions;
-  prices: Prices;
-}
-
-export function controlLines(input: ControlInput): CostLine[] {
+export function controlLines(input: CostInput): CostLine[] {
   const { shape, prices } = input;
   const moved =
     shape.shards * transitions.perShard + shape.images * transitions.perImage + transitions.perRun;
@@ -71,7 +63,7 @@ function line(service: string, what: string, quantity: number, unit: string, pri
   return { group: "control", service, what, quantity, unit, usd: quantity * price };
 }
 
-function functionLines({ shape, work, timeline, assumptions, prices }: ControlInput): CostLine[] {
+function functionLines({ shape, work, timeline, assumptions, prices }: CostInput): CostLine[] {
   const reported = reports(work, assumptions);
   const sums = Math.max(reported / progressBatch, progressSums(timeline, assumptions));
   const requests = functionsPerRun + sums;
@@ -97,7 +89,7 @@ function reports(work: readonly StageWork[], { reportSeconds }: Assumptions): nu
   );
 }
 
-function storeLines(input: ControlInput): CostLine[] {
+function storeLines(input: CostInput): CostLine[] {
   const { shape, spec, work, prices, assumptions } = input;
   const calls = trialCalls(shape, assumptions);
   const jobs = work.reduce((sum, each) => sum + each.jobs, 0);
@@ -141,7 +133,7 @@ export function trialCalls(shape: PlanShape, { attemptsPerTrial }: Assumptions):
   return sum;
 }
 
-function heartbeats(input: ControlInput): number {
+function heartbeats(input: CostInput): number {
   const of = (sort: SortCount): number =>
     (["trace", "evaluate"] as const).reduce((sum, stage) => {
       const beats = Math.floor(attemptSeconds(stage, sort, input) / input.assumptions.heartbeatSeconds);
@@ -162,7 +154,7 @@ function exportOf({ export: wanted }: RunSpec, trials: number): { readUnits: num
   };
 }
 
-function logGb({ shape, assumptions }: ControlInput): number {
+function logGb({ shape, assumptions }: CostInput): number {
   return (shape.trials * assumptions.logBytesPerTrial * assumptions.attemptsPerTrial) / 1e9;
 }
 

@@ -21,8 +21,9 @@ export interface StoreCalls {
   objectGets: number;
   rowReads: number;
   rowWrites: number;
+  /** KB of the larger of the old and the new row, rounded up, for each write. */
   writeUnits: number;
-  /** Writes that the table's indexes add: none, as trials are in neither of them. */
+  /** Writes that the table's indexes add: none for trials, which are in neither of them. */
   indexUnits: number;
 }
 
