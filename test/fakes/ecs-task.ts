@@ -106,6 +106,7 @@ export function ecsTasks({ home, shell = "dash", ownTools = false }: EcsTaskOpti
       });
     },
     doctor: async () => [],
+    close: async () => undefined,
   };
   return { start, provider };
 }

@@ -7,6 +7,7 @@ import type {
   Sandbox,
   SandboxDescription,
   SandboxFile,
+  SandboxNetwork,
   SandboxProvider,
   SandboxSpec,
 } from "@tracemill/core/ports/sandbox.ts";
@@ -33,6 +34,7 @@ export function inProcessSandboxes(options: InProcessOptions = {}): SandboxProvi
       spec.signal?.throwIfAborted();
       return new InProcessSandbox(spec, options);
     },
+    close: async () => undefined,
     doctor: async () => [{ name: "in-process", status: "ok", detail: "commands are played by a function" }],
   };
 }
@@ -69,7 +71,7 @@ class InProcessSandbox implements Sandbox {
     }
     const hash = createHash("sha256").update(environment.dockerfile ?? "");
     for (const file of environment.files) hash.update(`\0${file.path}\0`).update(file.content);
-    const description = { sandbox: "in-process", base: "none", isolation: [], network };
+    const description = { sandbox: "in-process", base: "none", isolation: [], network: nameOf(network) };
     this.description = { ...description, environment: hash.digest("hex") };
   }
 
@@ -176,4 +178,8 @@ class InProcessSandbox implements Sandbox {
 
 function bytesOf({ content }: SandboxFile): Buffer {
   return typeof content === "string" ? Buffer.from(content) : Buffer.from(content);
+}
+
+function nameOf(network: SandboxNetwork): "none" | "host" | "allowlist" {
+  return typeof network === "string" ? network : "allowlist";
 }

@@ -16,6 +16,8 @@ export const objectKeys = {
     `prepared/${source}/${snapshotId}/tasks.jsonl.zst`,
   preparedManifest: (source: string, snapshotId: string): string =>
     `prepared/${source}/${snapshotId}/manifest.json`,
+  /** What was embedded in raw data, such as a screenshot: the bytes themselves, each once. */
+  artifact: (sha256: string): string => `artifacts/${sha256}`,
   task: (hash: string): string => `tasks/${hash}.tar.zst`,
   reference: (hash: string): string => `references/${hash}.json`,
   run: (runId: string): string => `runs/${runId}/`,

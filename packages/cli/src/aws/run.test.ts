@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { RunSpec } from "@tracemill/core/run/spec.ts";
+import { parseRunSpec } from "@tracemill/core/run/spec.ts";
 import { expect, test } from "vitest";
 import { memoryObjectStore, memoryRecordStore } from "../../../../test/fakes/memory-stores.ts";
 import type { CliContext, CloudHome } from "../context.ts";
@@ -8,7 +8,7 @@ import { runOnAws } from "./run.ts";
 
 test("Ctrl-C while things are looked at and sent starts nothing", async () => {
   const tasks = [resolve(import.meta.dirname, "../../../../examples/tasks")];
-  const spec = RunSpec.parse({ name: "n", tasks, agents: [{ name: "oracle" }] });
+  const spec = parseRunSpec({ name: "n", tasks, agents: [{ name: "oracle" }] }, "spec");
   const records = memoryRecordStore();
   let started = 0;
   const draining = new AbortController();

@@ -18,7 +18,15 @@ export interface SandboxLimits {
   cpus?: number;
   /** Largest single file that a process may write. */
   fileBytes?: number;
+  /** All that the sandbox may add to its environment. */
+  diskBytes?: number;
 }
+
+/**
+ * `none`: only loopback inside; `host`: whatever this machine reaches; `allow`: these hosts and no others (host
+ * names, `*.name`, addresses, CIDR blocks, as Harbor's `allowed_hosts` writes them).
+ */
+export type SandboxNetwork = "none" | "host" | { allow: readonly string[] };
 
 export interface SandboxEnvironment {
   /** Text of the Dockerfile; its build context is `files`. Absent: the bare base. */
@@ -31,6 +39,8 @@ export interface SandboxEnvironment {
   env: Record<string, string>;
   /** A prebuilt image named by the task; only container sandboxes can honour it. */
   image?: string;
+  /** Text of the task's compose file, whose service `main` is the sandbox; only container sandboxes can honour it. */
+  compose?: string;
   /** Seconds allowed for building the environment. */
   buildTimeoutSec: number;
 }
@@ -38,8 +48,9 @@ export interface SandboxEnvironment {
 export interface SandboxSpec {
   environment: SandboxEnvironment;
   limits: SandboxLimits;
-  /** `none`: only loopback inside; `host`: whatever this machine reaches. */
-  network: "none" | "host";
+  network: SandboxNetwork;
+  /** Who commands run as, by name or number. Default: root. Files are written and read as root all the same. */
+  user?: string;
   /** A name for logs and process listings. */
   label: string;
   signal?: AbortSignal;
@@ -85,7 +96,7 @@ export interface SandboxDescription {
   base: string;
   /** Which mechanisms are in force, for example `userns pivot_root overlay cgroup-v1`. */
   isolation: string[];
-  network: "none" | "host";
+  network: "none" | "host" | "allowlist";
   /** Hash of the built environment. */
   environment: string;
 }
@@ -139,4 +150,6 @@ export interface SandboxProvider {
    */
   create(spec: SandboxSpec): Promise<Sandbox>;
   doctor(): Promise<DoctorCheck[]>;
+  /** Ends what it keeps ready between sandboxes; sandboxes that are open stay so. Safe to call twice. */
+  close(): Promise<void>;
 }

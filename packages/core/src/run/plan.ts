@@ -8,7 +8,7 @@ import { AgentRef, type TaskNeed, TaskRef, type Trial } from "./trial.ts";
  * Trials in a shard: enough to pay an image pull once, few enough that a lost job loses little. With `job` each
  * trial has a container of its own, and a job holds at most ten: the worker's, and one spare for a retry.
  */
-export const shardSizes: Record<RunSpec["sandbox"], number> = { namespace: 64, job: 8 };
+export const shardSizes: Record<RunSpec["sandbox"], number> = { docker: 64, namespace: 64, job: 8 };
 
 /** Trials that wait for their shard to fill; beyond it the shard that was opened first is closed early. */
 const openTrials = 16_384;
@@ -50,25 +50,33 @@ export type Excluded = z.infer<typeof Excluded>;
 
 export type PlanEntry = { trials: Trial[]; sandboxed: Shard["sandboxed"] } | { excluded: Excluded };
 
-/** What no sandbox of one container, or of namespaces, can give. */
+/** What no sandbox can give. */
 const never = {
   gpu: "wants a GPU or TPU of its own; sandboxes have none",
-  "network-allowlist": "wants a network allowlist; sandboxes have all of the network or none",
   windows: "wants Windows",
   "multi-step": "has several steps; a run takes tasks of one step",
   "mcp-server": "wants MCP servers beside its sandbox",
-  compose: "wants several containers (docker compose)",
-  user: "wants to run as a user other than root; sandboxes here have one user",
+};
+
+/** What neither namespaces nor a single container of a job can give. */
+const neverAlone = {
+  ...never,
+  "network-allowlist":
+    "wants a network allowlist, which `sandbox: docker` has; this one has all of the network or none",
+  compose: "wants several containers (docker compose), which `sandbox: docker` has",
+  user: "wants to run as a user other than root, which `sandbox: docker` has; this one has one user",
 };
 
 /** What a run's sandboxes cannot give a task, in words; the others they can. */
 const refusals: Record<RunSpec["sandbox"], Partial<Record<TaskNeed, string>>> = {
+  docker: never,
   namespace: {
-    ...never,
-    image: "wants a prebuilt image (`docker_image`); namespaces start from this machine's own system",
+    ...neverAlone,
+    image:
+      "wants a prebuilt image (`docker_image`), which `sandbox: docker` has; namespaces start from this machine's own system",
   },
   job: {
-    ...never,
+    ...neverAlone,
     "no-network": "wants no network; containers of `sandbox: job` share that of their job",
     "verifier-environment":
       "has an environment of its own for its verifier; a job's containers have one image",

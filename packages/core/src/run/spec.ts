@@ -70,7 +70,13 @@ const limits = <D extends z.ZodType<number>>(duration: D) =>
   });
 export type Limits = z.infer<ReturnType<typeof limits<typeof Duration>>>;
 
-const runSpec = <D extends z.ZodType<number>>(duration: D) =>
+export const SandboxName = z.enum(["docker", "namespace", "job"]);
+export type SandboxName = z.infer<typeof SandboxName>;
+
+const runSpec = <D extends z.ZodType<number>, S extends z.ZodType<SandboxName | undefined>>(
+  duration: D,
+  sandbox: S,
+) =>
   z
     .strictObject({
       name: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/i, "letters, digits, dot, dash and underscore"),
@@ -83,10 +89,11 @@ const runSpec = <D extends z.ZodType<number>>(duration: D) =>
       /** Trials at once in one process: on this machine, or in each job on AWS. */
       concurrency: z.number().int().min(1).max(1_024).default(4),
       /**
-       * `namespace`: Linux namespaces, on this machine or inside a job's container. `job`: on AWS, a container
-       * of the task's own image beside the worker.
+       * `docker`: a container of the task's own image, on this machine. `namespace`: Linux namespaces, on this
+       * machine or inside a job's container. `job`: on AWS, a container of the task's own image beside the worker.
+       * Default: Docker where its engine answers, else namespaces; on AWS namespaces.
        */
-      sandbox: z.enum(["namespace", "job"]).default("namespace"),
+      sandbox,
       /** Models that GPU jobs serve, by the name that `agents[].model` gives. */
       models: z.record(z.string(), servedModel(duration)).default({}),
       aws: AwsOptions.default({ jobs: 100, spot: true }),
@@ -104,16 +111,26 @@ const runSpec = <D extends z.ZodType<number>>(duration: D) =>
     });
 
 /** A spec as a user writes it. */
-export const RunSpec = runSpec(Duration);
+export const RunSpec = runSpec(Duration, SandboxName.optional());
 /** A spec as the program uses it: defaults filled in, durations in milliseconds. */
-export type RunSpec = z.infer<typeof RunSpec>;
+export type RunSpec = z.infer<typeof ResolvedRunSpec>;
 
 /** A spec as it is stored with its run: resolved, so that its durations are milliseconds already. */
-export const ResolvedRunSpec = runSpec(z.number().positive());
+export const ResolvedRunSpec = runSpec(z.number().positive(), SandboxName);
+
+/** What a spec does not have to say, since it depends on where it runs. */
+export interface SpecDefaults {
+  sandbox: SandboxName;
+}
 
 /** Parses a spec; `where` is its file. @throws TracemillError `invalid-spec`. */
-export function parseRunSpec(value: unknown, where: string): RunSpec {
-  const spec = parseAs(RunSpec, value, where, "invalid-spec");
+export function parseRunSpec(
+  value: unknown,
+  where: string,
+  defaults: SpecDefaults = { sandbox: "namespace" },
+): RunSpec {
+  const parsed = parseAs(RunSpec, value, where, "invalid-spec");
+  const spec = { ...parsed, sandbox: parsed.sandbox ?? defaults.sandbox };
   const keys = spec.agents.map((agent) => JSON.stringify(agent));
   const twice = spec.agents.find((_, index) => keys.indexOf(keys[index] ?? "") !== index);
   if (twice !== undefined) {

@@ -1,6 +1,6 @@
 import type { HarborTask } from "../harbor/task.ts";
 import type { Scenario } from "../scenario/scenario.ts";
-import { networkModeOf } from "../trial/environment.ts";
+import { composeFile, networkModeOf } from "../trial/environment.ts";
 import type { ReferenceSolution, TaskNeed, TaskRef } from "./trial.ts";
 
 interface Provenance {
@@ -63,7 +63,7 @@ function needsOf(task: HarborTask): TaskNeed[] {
     windows: environment.os === "windows",
     "multi-step": (steps ?? []).length > 0,
     "mcp-server": environment.mcp_servers.length > 0,
-    compose: task.files.some((file) => /^environment\/(docker-)?compose\.ya?ml$/.test(file.path)),
+    compose: task.files.some((file) => composeFile.test(file.path)),
     user: users.some((user) => user != null && user !== "root" && user !== 0),
     "no-network": (["agent", "verifier"] as const).some(
       (phase) => networkModeOf(task.config, phase) === "no-network",

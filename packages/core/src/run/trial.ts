@@ -112,7 +112,7 @@ export const SandboxDescription = z.strictObject({
   sandbox: z.string(),
   base: z.string(),
   isolation: z.array(z.string()),
-  network: z.enum(["none", "host"]),
+  network: z.enum(["none", "host", "allowlist"]),
   environment: z.string(),
 });
 

@@ -2,7 +2,7 @@ import { TracemillError } from "../errors.ts";
 import type { TaskConfig } from "../harbor/task-config.ts";
 import type { LoadedTask } from "../ports/agent.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Sandbox, SandboxSpec } from "../ports/sandbox.ts";
+import type { Sandbox, SandboxNetwork, SandboxSpec } from "../ports/sandbox.ts";
 import type { RunSpec } from "../run/spec.ts";
 import { timerMs } from "./time-limit.ts";
 
@@ -27,31 +27,53 @@ export function sandboxSpecOf(task: LoadedTask, phase: Phase, spec: RunSpec, lab
   const environment = own ?? config.environment;
   const context = files.filter((file) => file.path.startsWith("environment/"));
   const dockerfile = context.find((file) => file.path === "environment/Dockerfile");
-  const { workdir, cpus, memory_mb: memoryMb, docker_image: image } = environment;
+  const compose = context.find((file) => composeFile.test(file.path));
+  const { workdir, cpus, memory_mb: memoryMb, storage_mb: storageMb, docker_image: image } = environment;
+  const user = config[phase].user;
   return {
     environment: {
-      ...(dockerfile === undefined ? {} : { dockerfile: Buffer.from(dockerfile.content).toString("utf8") }),
+      ...(dockerfile === undefined ? {} : { dockerfile: textOf(dockerfile.content) }),
       files: context.map((file) => ({ ...file, path: file.path.slice("environment/".length) })),
       env: resolveEnv(environment.env, spec.env, `${name}: [environment.env]`),
       buildTimeoutSec: environment.build_timeout_sec,
       ...(workdir == null ? {} : { workdir }),
       ...(image == null ? {} : { image }),
+      ...(compose === undefined ? {} : { compose: textOf(compose.content) }),
     },
     limits: {
       ...defaultLimits,
       ...(memoryMb == null ? {} : { memoryBytes: memoryMb * mib }),
       ...(cpus == null ? {} : { cpus }),
+      ...(storageMb == null ? {} : { diskBytes: storageMb * mib }),
     },
-    network: spec.network === "none" || networkModeOf(config, phase) !== "public" ? "none" : "host",
+    network: spec.network === "none" ? "none" : networkOf(config, phase),
+    ...(user == null ? {} : { user: String(user) }),
     label,
   };
 }
 
+/** Where a task's compose file is, among its files. */
+export const composeFile = /^environment\/(docker-)?compose\.ya?ml$/;
+
+function textOf(content: Uint8Array): string {
+  return Buffer.from(content).toString("utf8");
+}
+
+/** What a phase may reach; the hosts come from the section that names the mode. */
+function networkOf(config: TaskConfig, phase: Phase): SandboxNetwork {
+  const { network_mode: mode, allowed_hosts: hosts } = networkSection(config, phase);
+  if (mode === "allowlist") return { allow: hosts ?? [] };
+  return mode === "public" ? "host" : "none";
+}
+
 /** The network mode that a task's phase has, by the nearest section that names one. */
 export function networkModeOf(config: TaskConfig, phase: Phase): TaskConfig["environment"]["network_mode"] {
-  return (
-    config[phase].network_mode ?? config.verifier.environment?.network_mode ?? config.environment.network_mode
-  );
+  return networkSection(config, phase).network_mode ?? "public";
+}
+
+function networkSection(config: TaskConfig, phase: Phase) {
+  const sections = [config[phase], config.verifier.environment, config.environment];
+  return sections.find((section) => section?.network_mode != null) ?? config.environment;
 }
 
 /**

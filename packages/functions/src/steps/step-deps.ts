@@ -76,6 +76,7 @@ const noSandboxes: SandboxProvider = {
   name: "in-process",
   create: () => Promise.reject(unavailable("sandboxes")),
   doctor: async () => [],
+  close: async () => undefined,
 };
 
 const noFiles: Pick<PipelineDeps, "parquet" | "scratch"> = {

@@ -8,6 +8,7 @@ import type {
   SandboxSpec,
 } from "@tracemill/core/ports/sandbox.ts";
 import { defaultEnv } from "../dockerfile/plan.ts";
+import { allOrNone } from "../network.ts";
 import { Box } from "./box.ts";
 import { bringsItsTools } from "./busybox.ts";
 import { JobSandbox } from "./sandbox.ts";
@@ -62,7 +63,13 @@ export function jobSandboxes(options: JobSandboxOptions): JobSandboxes {
       throw error;
     }
   };
-  return { name: "job", spent: spent.signal, create, doctor: () => checkBoxes(options) };
+  return {
+    name: "job",
+    spent: spent.signal,
+    create,
+    doctor: () => checkBoxes(options),
+    close: async () => undefined,
+  };
 }
 
 /** @throws TracemillError `unsupported`. */
@@ -143,7 +150,7 @@ async function openIn(
     sandbox: "job",
     base: environment.image ?? "the image of the task's Dockerfile",
     isolation: ["container", "volume-of-its-own", "rlimits"],
-    network,
+    network: allOrNone(network),
     environment: options.environment,
   };
   return new JobSandbox(box, {

@@ -9,6 +9,7 @@ import type {
   SandboxProvider,
   SandboxSpec,
 } from "@tracemill/core/ports/sandbox.ts";
+import { allOrNone } from "../network.ts";
 import { type CgroupHome, findCgroups, removeAbandonedGroups } from "./cgroup.ts";
 import { checkNamespaces } from "./doctor.ts";
 import { type Environment, Environments } from "./environments.ts";
@@ -47,7 +48,7 @@ export function namespaceSandboxes(options: NamespaceOptions): SandboxProvider {
     });
     return openWith(machine, spec, await machine.environments.prepare(spec));
   };
-  return { name: "namespace", create, doctor: () => checkNamespaces(create) };
+  return { name: "namespace", create, doctor: () => checkNamespaces(create), close: async () => undefined };
 }
 
 /** What is found out once. */
@@ -112,9 +113,10 @@ function bwrapWorks(): boolean {
 
 function openWith(
   { launcher, dir, cacheDir, base, cgroups, pipes }: Omit<Machine, "environments">,
-  { network, limits, signal }: Pick<SandboxSpec, "network" | "limits" | "signal">,
+  { network: asked, limits, signal }: Pick<SandboxSpec, "network" | "limits" | "signal">,
   { layers, hash, workdir, env, base: described }: Environment,
 ): Promise<NamespaceSandbox> {
+  const network = allOrNone(asked);
   const description: SandboxDescription = {
     sandbox: "namespace",
     base: described,
