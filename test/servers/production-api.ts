@@ -1,6 +1,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
+import {
+  readWrite,
+  takeWrite,
+  type WriteQuirks,
+  type WriteState,
+  withEvaluation,
+} from "./production-writes.ts";
 
 type Item = Record<string, unknown>;
 
@@ -55,6 +62,8 @@ export interface Quirks {
   /** Leads the `next` of every page to another origin. */
   foreignNext?: string;
   faults?: Fault[];
+  /** How writes go. Without it a write is answered with what it said, and changes nothing. */
+  writes?: WriteQuirks;
 }
 
 export interface SeenRequest {
@@ -88,7 +97,8 @@ export interface ProductionApiOptions {
 }
 
 interface Reply {
-  status: number;
+  /** `cut`: no answer, the connection is closed. */
+  status: number | "cut";
   body: unknown;
   headers?: Record<string, string>;
 }
@@ -97,6 +107,7 @@ interface Reply {
 export async function startProductionApi(options: ProductionApiOptions): Promise<ProductionApi> {
   const { quirks = {} } = options;
   const requests: SeenRequest[] = [];
+  const writes: WriteState = { made: new Map(), writes: 0, asked: new Map() };
   const state = { open: 0, mostAtOnce: 0, hits: new Map<Fault, number>() };
 
   const server = createServer((request, response) => {
@@ -109,14 +120,14 @@ export async function startProductionApi(options: ProductionApiOptions): Promise
   });
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const body = await text(request);
+    const body = await readWrite(request, await buffer(request));
     const url = request.url ?? "/";
     const { authorization } = request.headers;
     const seen = { method: request.method ?? "", url, authorization, headers: request.headers };
-    requests.push({ ...seen, body: body === "" ? undefined : JSON.parse(body) });
+    requests.push({ ...seen, body: request.method === "GET" ? undefined : body });
     const fault = nextFault(quirks, url, state.hits);
     if (fault !== undefined) applyFault(fault, response);
-    else send(response, route(new URL(url, api.url), request, body === "" ? {} : JSON.parse(body)));
+    else send(response, route(new URL(url, api.url), request, body));
   }
 
   function route(url: URL, request: IncomingMessage, body: Item): Reply {
@@ -125,15 +136,24 @@ export async function startProductionApi(options: ProductionApiOptions): Promise
     }
     const demanded = demand(quirks, request.method === "GET" ? Object.fromEntries(url.searchParams) : body);
     if (demanded !== undefined) return demanded;
-    if (request.method === "POST") return { status: 201, body: { received: body } };
+    if (request.method === "POST") return write(url, request, body);
     return resource(url);
+  }
+
+  function write(url: URL, request: IncomingMessage, body: Item): Reply {
+    if (quirks.writes === undefined) return { status: 201, body: { received: body } };
+    const path = url.pathname.split("/").slice(3).map(decodeURIComponent);
+    const key = String(request.headers["idempotency-key"]);
+    return takeWrite(path, { key, body }, api, quirks.writes ?? {}, writes);
   }
 
   function resource(url: URL): Reply {
     const [kind = "", id, inner] = url.pathname.split("/").slice(3).map(decodeURIComponent);
     if (kind === "tasks" && id === undefined) return taskList(url);
     if (kind === "tasks" && id !== undefined) return inner ? solutionList(url, id) : detail(api.tasks, id);
-    if (kind === "solutions" && id !== undefined) return detail(Object.values(api.solutions).flat(), id);
+    if (kind === "solutions" && id !== undefined) {
+      return withEvaluation(detail(Object.values(api.solutions).flat(), id), id, quirks.writes, writes);
+    }
     return { status: 404, body: { error: "no such path" } };
   }
 
@@ -279,6 +299,10 @@ function applyFault(fault: Fault, response: ServerResponse): void {
 }
 
 function send(response: ServerResponse, { status, body, headers = {} }: Reply): void {
+  if (status === "cut") {
+    response.destroy();
+    return;
+  }
   const bytes = typeof body === "string" ? body : JSON.stringify(body);
   response.writeHead(status, { "content-type": "application/json", ...headers }).end(bytes);
 }

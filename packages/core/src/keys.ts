@@ -65,6 +65,8 @@ export const recordKeys = {
   progress: (runId: string): RecordKey => ({ pk: `run#${runId}`, sk: "progress" }),
   /** Where an ingest of a source stands. */
   cursor: (source: string): RecordKey => ({ pk: `source#${source}`, sk: "cursor" }),
+  /** A write to a source's API, by its idempotency key. */
+  write: (source: string, key: string): RecordKey => ({ pk: `source#${source}`, sk: `write#${key}` }),
   /** What came of one firing of a source's schedule. */
   firing: (source: string, firing: string): RecordKey => ({ pk: `source#${source}`, sk: `firing#${firing}` }),
 };

@@ -1,32 +1,32 @@
-import { TracemillError } from "@tracemill/core/errors.ts";
 import type { SnapshotManifest } from "@tracemill/core/ingest/manifest.ts";
-import type { FetchDeps, FetchInput } from "@tracemill/core/ingest/options.ts";
+import type { FetchInput } from "@tracemill/core/ingest/options.ts";
 import { ingestSnapshot } from "@tracemill/core/ingest/snapshot.ts";
 import { writeLines } from "@tracemill/core/ingest/write-lines.ts";
 import { objectKeys } from "@tracemill/core/keys.ts";
-import { Duration } from "@tracemill/core/run/duration.ts";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import type { CliContext } from "../context.ts";
 import { atLeast } from "../flag-values.ts";
 import { countsText, showCounts } from "../ingest-progress.ts";
 import { openLineFile } from "../line-file.ts";
+import {
+  type ProductionFlags,
+  productionDeps,
+  productionInput,
+  withProductionFlags,
+} from "../production-api.ts";
 import { RejectFile } from "../reject-file.ts";
 
-interface Flags {
+interface Flags extends ProductionFlags {
   taskStatus?: string[];
   maxTasks?: number;
   includeEmpty?: true;
-  sleepMs?: number;
   taskPageSize?: number;
   solutionPageSize?: number;
   concurrency?: number;
   search?: string;
-  timeout?: number;
   output?: string;
   source?: string;
   restart?: true;
-  baseUrl?: string;
-  tokenEnv?: string;
 }
 
 const help = `
@@ -41,7 +41,7 @@ An ingest that was stopped goes on where it was: run the same command again. doc
 
 /** `tracemill ingest`. */
 export function ingestCommand(context: CliContext): Command {
-  return new Command("ingest")
+  return withProductionFlags(new Command("ingest"))
     .description("mirror tasks and solutions from the production API")
     .option("--task-status <status>", "statuses to list; repeat it or use commas (default: done)", gather)
     .option("--max-tasks <n>", "take at most this many tasks from the lists", atLeast(1))
@@ -51,12 +51,8 @@ export function ingestCommand(context: CliContext): Command {
     .option("--output <file>", "write one JSONL file instead of a snapshot; - is standard output")
     .addOption(new Option("--restart", "drop an unfinished snapshot and begin anew").conflicts(["output"]))
     .option("--concurrency <n>", "tasks whose solutions are fetched at once (default: 4)", atLeast(1))
-    .option("--sleep-ms <ms>", "least time between two requests (default: 0)", atLeast(0))
-    .option("--timeout <duration>", "time for one request: 30, 30s, 2m (default: 30s)", duration)
     .option("--task-page-size <n>", "tasks a page to ask for (default: 100)", atLeast(1))
     .option("--solution-page-size <n>", "solutions a page to ask for (default: 100)", atLeast(1))
-    .option("--base-url <url>", "the API, up to /tasks (default: $TRACEMILL_PROD_BASE_URL)")
-    .option("--token-env <name>", "variable that holds the token (default: TRACEMILL_PROD_API_TOKEN)")
     .option("--json", "the result as JSON")
     .addHelpText("after", help)
     .action((flags: Flags) =>
@@ -66,7 +62,7 @@ export function ingestCommand(context: CliContext): Command {
 
 async function toSnapshot(flags: Flags, context: CliContext): Promise<void> {
   const input = { ...fetchInput(flags, context), source: flags.source, restart: flags.restart };
-  const deps = fetchDeps(flags, context);
+  const deps = productionDeps(flags, context);
   const home = await context.openHome();
   try {
     const { objects, records } = home;
@@ -81,7 +77,7 @@ async function toSnapshot(flags: Flags, context: CliContext): Promise<void> {
 
 async function toFile(flags: Flags, output: string, context: CliContext): Promise<void> {
   const input = fetchInput(flags, context);
-  const deps = fetchDeps(flags, context);
+  const deps = productionDeps(flags, context);
   const file = await openLineFile(output);
   // Standard output as the file leaves no room there for anything else.
   const say = (text: string): void => (output === "-" ? context.out.note(text) : context.out.text(text));
@@ -105,16 +101,9 @@ async function toFile(flags: Flags, output: string, context: CliContext): Promis
   }
 }
 
-function fetchInput(flags: Flags, { config }: CliContext): FetchInput {
-  const baseUrl = flags.baseUrl ?? config.prodBaseUrl;
-  if (baseUrl === undefined) {
-    throw new TracemillError(
-      "invalid-input",
-      "no production API: set TRACEMILL_PROD_BASE_URL (or AUTOPPIA_PROD_BASE_URL), or give --base-url",
-    );
-  }
+function fetchInput(flags: Flags, context: CliContext): FetchInput {
   return {
-    baseUrl,
+    ...productionInput(flags, context),
     statuses: flags.taskStatus,
     search: flags.search,
     maxTasks: flags.maxTasks,
@@ -122,30 +111,7 @@ function fetchInput(flags: Flags, { config }: CliContext): FetchInput {
     concurrency: flags.concurrency,
     taskPageSize: flags.taskPageSize,
     solutionPageSize: flags.solutionPageSize,
-    sleepMs: flags.sleepMs,
-    timeoutMs: flags.timeout,
-    tokenName: tokenName(flags, config),
   };
-}
-
-function fetchDeps(flags: Flags, context: CliContext): FetchDeps {
-  const { clock, random, config, draining } = context;
-  const name = tokenName(flags, config);
-  const token = config.variable(name);
-  if (token === undefined) {
-    const or =
-      flags.tokenEnv === undefined ? " (or AUTOPPIA_PROD_API_TOKEN), or name another with --token-env" : "";
-    throw new TracemillError("invalid-input", `no token for the production API: set ${name}${or}`);
-  }
-  // Stopping an ingest in the middle of a request loses nothing, so the first Ctrl-C is enough.
-  const onRetry = (text: string): void => context.out.note(text);
-  return { fetch: globalThis.fetch, clock, random, token, signal: draining, onRetry };
-}
-
-function tokenName(flags: Flags, config: CliContext["config"]): string {
-  if (flags.tokenEnv !== undefined) return flags.tokenEnv;
-  const names = ["TRACEMILL_PROD_API_TOKEN", "AUTOPPIA_PROD_API_TOKEN"] as const;
-  return names.find((name) => config.variable(name) !== undefined) ?? names[0];
 }
 
 function snapshotText(manifest: SnapshotManifest): string {
@@ -159,10 +125,4 @@ function snapshotText(manifest: SnapshotManifest): string {
 
 function gather(value: string, before: string[] = []): string[] {
   return [...before, value];
-}
-
-function duration(text: string): number {
-  const parsed = Duration.safeParse(/^\d+(\.\d+)?$/.test(text) ? Number(text) : text);
-  if (parsed.success) return parsed.data;
-  throw new InvalidArgumentError("It wants a duration such as 30, 30s or 2m.");
 }

@@ -1,7 +1,8 @@
 import { TracemillError } from "../errors.ts";
 import { isObject } from "./json.ts";
 import { type ListKind, type ListPage, readPage } from "./page.ts";
-import { createRequester, type RequestDeps, type Requester } from "./request.ts";
+import { createRequester, type RequestDeps, type Requester, type WriteOptions } from "./request.ts";
+import type { Answer } from "./verdict.ts";
 import { FIRST_PAGE, type ListPosition, type PageAt, walkPages } from "./walk.ts";
 
 export interface ClientOptions {
@@ -19,6 +20,10 @@ export interface ClientOptions {
   sleepMs?: number;
   /** Tries after the first one. Default: 5, which waits 15 s in all at most. */
   maxRetries?: number;
+}
+
+export interface PostOptions extends WriteOptions {
+  expected?: readonly number[];
 }
 
 export interface TaskPage {
@@ -45,8 +50,11 @@ export interface ProductionClient {
   solutions(taskId: string): Promise<unknown[]>;
   /** `GET /solutions/{id}`; `undefined` when the API has none (404). */
   solution(id: string): Promise<Record<string, unknown> | undefined>;
-  /** `POST` of a JSON object to a path under the base URL; a demanded nonce or run id becomes a field of it. */
-  post(path: string, body: Record<string, unknown>): Promise<unknown>;
+  /**
+   * `POST` of a JSON object to a path under the base URL; a demanded nonce or run id becomes a field of it.
+   * @param options refusals in `expected` are answers to the caller.
+   */
+  post(path: string, body: Record<string, unknown>, options?: PostOptions): Promise<Answer>;
   /** Origin and path of the base URL: what may be recorded. */
   readonly baseUrl: string;
   readonly stats: ClientStats;
@@ -117,7 +125,8 @@ export function createProductionClient(options: ClientOptions, deps: RequestDeps
       return all;
     },
     solution: (id) => one(`/solutions/${escapeId(id)}`, "solution"),
-    post: async (path, body) => (await requester.send(endpoint(base, path), { body })).body,
+    post: (path, body, { expected, ...write } = {}) =>
+      requester.send(endpoint(base, path), { body, write, ...(expected && { expected }) }),
   };
 }
 
@@ -160,7 +169,7 @@ function pageUrl(base: URL, path: string, params: Record<string, string>, at: Pa
 }
 
 /** An id as one segment of a path. */
-function escapeId(id: string): string {
+export function escapeId(id: string): string {
   // URL parsing takes these two for steps in the tree, escaped or not.
   if (id === "." || id === "..") {
     throw new TracemillError("source-protocol", `the id \`${id}\` cannot be asked for by its path`);

@@ -34,6 +34,25 @@ export interface SendOptions {
   expected?: readonly number[];
   /** Makes the request a POST. */
   body?: Record<string, unknown>;
+  write?: WriteOptions;
+}
+
+/** What a write has beside its fields. */
+export interface WriteOptions {
+  /** Sent as `Idempotency-Key` with every attempt. Default: a fresh one. */
+  key?: string;
+  /** Makes the write a `multipart/form-data` one: the fields go as JSON in the part `form.field`, the files after it. */
+  form?: { field: string; files: readonly UploadFile[] };
+  /** Asked before each repeat, since the attempt before it may have arrived: the answer to give instead. */
+  beforeRepeat?(): Promise<Record<string, unknown> | undefined>;
+}
+
+export interface UploadFile {
+  /** Name of its part. */
+  field: string;
+  name: string;
+  /** Read as it is sent, anew for each attempt. */
+  blob: Blob;
 }
 
 export interface Requester {
@@ -54,6 +73,7 @@ interface Exchange {
   what: string;
   url: URL;
   body: Record<string, unknown> | undefined;
+  write: WriteOptions;
   /** Same for every attempt, so that a write that arrived twice can be told. */
   key: string;
   /** Nonce and run id of the last attempt. */
@@ -93,26 +113,37 @@ export function createRequester(options: RequestOptions, deps: RequestDeps): Req
   };
 }
 
-async function send(line: Line, url: URL, { expected = [], body }: SendOptions = {}): Promise<Answer> {
+async function send(
+  line: Line,
+  url: URL,
+  { expected = [], body, write = {} }: SendOptions = {},
+): Promise<Answer> {
   const what = `${body === undefined ? "GET" : "POST"} ${url.pathname}`;
-  const key = freshValue(line.deps.random);
-  const exchange: Exchange = { what, url, body, key, sent: new Map(), tries: 0, demands: 0, redirects: 0 };
+  const key = write.key ?? freshValue(line.deps.random);
+  const sent = new Map();
+  const exchange: Exchange = { what, url, body, write, key, sent, tries: 0, demands: 0, redirects: 0 };
   for (;;) {
     exchange.sent = line.carried.fields();
-    const outcome = await attempt(line, ...toRequest(exchange, line.options.token));
+    const outcome = await attempt(
+      line,
+      ...toRequest(exchange, line.options.token),
+      timeoutOf(exchange, line),
+    );
     const verdict = judge(outcome, expected);
     if (verdict.kind === "answer") return verdict.answer;
     await prepareNext(line, exchange, verdict);
+    const done = verdict.kind === "again" ? await write.beforeRepeat?.() : undefined;
+    if (done !== undefined) return { status: 200, body: done };
   }
 }
 
 /** One HTTP exchange, or the error that came instead; throws when the client is stopped. */
-async function attempt(line: Line, url: URL, init: RequestInit): Promise<Attempt | Error> {
+async function attempt(line: Line, url: URL, init: RequestInit, timeoutMs: number): Promise<Attempt | Error> {
   const { fetch, signal } = line.deps;
   await line.pace.turn(signal);
   line.stats.requests += 1;
   try {
-    return await withTimeout(line.options.timeoutMs, signal, async (limit) => {
+    return await withTimeout(timeoutMs, signal, async (limit) => {
       const response = await fetch(url, { ...init, signal: limit, redirect: "manual" });
       return {
         status: response.status,
@@ -169,16 +200,39 @@ async function waitToRetry(line: Line, { what, tries }: Exchange, asked: number 
   await clock.sleep(asked ?? backoffMs(tries, random), signal);
 }
 
-function toRequest({ url: target, body, key, sent }: Exchange, token: string): [URL, RequestInit] {
+function toRequest({ url: target, body, write, key, sent }: Exchange, token: string): [URL, RequestInit] {
   const url = new URL(target);
   const headers: Record<string, string> = { accept: "application/json", authorization: `Bearer ${token}` };
   if (body === undefined) {
     for (const [field, value] of sent) url.searchParams.set(field, value);
     return [url, { headers }];
   }
-  headers["content-type"] = "application/json";
   headers["idempotency-key"] = key;
+  if (write.form !== undefined) {
+    return [url, { method: "POST", headers, body: formOf(write.form, body, Object.fromEntries(sent)) }];
+  }
+  headers["content-type"] = "application/json";
   return [url, { method: "POST", headers, body: JSON.stringify({ ...body, ...Object.fromEntries(sent) }) }];
+}
+
+/** A file may take as long as the slowest line that is worth waiting for. */
+const SLOWEST_UPLOAD_BYTES_PER_MS = 128;
+
+function timeoutOf({ write }: Exchange, { options }: Line): number {
+  const bytes = (write.form?.files ?? []).reduce((sum, { blob }) => sum + blob.size, 0);
+  return options.timeoutMs + Math.ceil(bytes / SLOWEST_UPLOAD_BYTES_PER_MS);
+}
+
+function formOf(
+  { field, files }: NonNullable<WriteOptions["form"]>,
+  body: Record<string, unknown>,
+  demanded: Record<string, string>,
+): FormData {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(demanded)) form.set(name, value);
+  form.set(field, new Blob([JSON.stringify(body)], { type: "application/json" }), `${field}.json`);
+  for (const file of files) form.append(file.field, file.blob, file.name);
+  return form;
 }
 
 function spent({ what, tries }: Exchange, reason: string, options: RequestOptions): TracemillError {
