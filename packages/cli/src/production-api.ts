@@ -1,6 +1,7 @@
 import { TracemillError } from "@tracemill/core/errors.ts";
 import type { FetchDeps, FetchInput } from "@tracemill/core/ingest/options.ts";
 import { Duration } from "@tracemill/core/run/duration.ts";
+import { streamingFetch } from "@tracemill/local/streaming-fetch.ts";
 import { type Command, InvalidArgumentError } from "commander";
 import type { CliContext } from "./context.ts";
 import { atLeast } from "./flag-values.ts";
@@ -49,7 +50,7 @@ export function productionDeps(flags: ProductionFlags, context: CliContext): Fet
   }
   // Stopping in the middle of a request loses nothing, so the first Ctrl-C is enough.
   const onRetry = (text: string): void => context.out.note(text);
-  return { fetch: globalThis.fetch, clock, random, token, signal: draining, onRetry };
+  return { fetch: streamingFetch, clock, random, token, signal: draining, onRetry };
 }
 
 function tokenName(flags: ProductionFlags, config: CliContext["config"]): string {

@@ -8,6 +8,7 @@ import { exportCommand } from "./commands/export.ts";
 import { ingestCommand } from "./commands/ingest.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { prepareCommand } from "./commands/prepare.ts";
+import { prodCommand } from "./commands/prod.ts";
 import { resumeCommand } from "./commands/resume.ts";
 import { runCommand } from "./commands/run.ts";
 import { runsCommand } from "./commands/runs.ts";
@@ -67,6 +68,7 @@ export function createProgram(context: CliContext): Command {
     );
   const commands = [
     ingestCommand(context),
+    prodCommand(context),
     prepareCommand(context),
     runCommand(context),
     resumeCommand(context),

@@ -1,3 +1,5 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { memoryRecordStore } from "../../../../test/fakes/memory-stores.ts";
@@ -102,6 +104,18 @@ describe("submitting a solution", () => {
     ]);
   });
 
+  test("sends a large file again when the connection is cut in the middle of it", async () => {
+    const size = 64 * 1024 * 1024;
+    await using server = await cutOnce(8 * 1024 * 1024);
+    const files = [{ field: "artifact", name: "video", blob: new Blob([Buffer.alloc(size)]), sha256: "a" }];
+    const deps = { ...testClient(server.url), records: memoryRecordStore(), source: "prod" };
+    await expect(submitSolution({ taskId: "t1", solution, files }, deps)).resolves.toEqual({
+      id: "s-1",
+      before: false,
+    });
+    expect(server.received).toBeGreaterThan(size);
+  });
+
   test("says that the API refused it, and may be tried again at once", async () => {
     await using api = await startApi();
     const deps = depsFor(api);
@@ -191,5 +205,32 @@ function killedAfter<A extends unknown[], R>(calls: number, call: (...args: A) =
     left -= 1;
     if (left < 0) throw new Error("killed");
     return call(...args);
+  };
+}
+
+/** An API that cuts its first upload after so many bytes, and takes the next one. */
+async function cutOnce(bytes: number) {
+  const state = { received: 0, uploads: 0 };
+  const server = createServer(async (request, response) => {
+    if (request.method === "GET") return response.end('{"results": []}');
+    state.uploads += 1;
+    let seen = 0;
+    for await (const chunk of request) {
+      seen += (chunk as Buffer).length;
+      if (state.uploads === 1 && seen > bytes) return response.destroy();
+    }
+    state.received = seen;
+    return response.writeHead(201).end('{"id": "s-1"}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1`,
+    get received() {
+      return state.received;
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
   };
 }
