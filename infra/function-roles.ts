@@ -12,9 +12,9 @@ type Statements = (scope: Construct, stage: Stage, parts: FunctionParts) => Poli
 /** What each function does, and nothing else. */
 const statements: Record<FunctionName, Statements> = {
   ingest: (scope, stage, { storage, queues }) => [
-    ...permissions.readObjects(storage, ["raw", "runs"]),
-    permissions.writeObjects(storage, ["raw"]),
-    permissions.deleteObjects(storage, ["raw"]),
+    ...permissions.readObjects(storage, ["raw", "artifacts", "spool", "runs"]),
+    permissions.writeObjects(storage, ["raw", "artifacts", "spool"]),
+    permissions.deleteObjects(storage, ["raw", "spool"]),
     permissions.writeRecords(storage),
     ...permissions.readSecrets(scope, stage, [productionToken]),
     permissions.allow(["sqs:SendMessage", ...takesMessages], [queues.ingest.queueArn]),
@@ -22,7 +22,7 @@ const statements: Record<FunctionName, Statements> = {
     permissions.allow(["events:PutEvents"], [defaultBus(scope)]),
   ],
   prepare: (_scope, _stage, { storage }) => [
-    ...permissions.readObjects(storage, ["raw", "prepared", "runs", "tasks", "references"]),
+    ...permissions.readObjects(storage, ["raw", "artifacts", "prepared", "runs", "tasks", "references"]),
     permissions.writeObjects(storage, ["prepared", "runs", "tasks", "references"]),
     permissions.writeRecords(storage),
   ],

@@ -39,8 +39,8 @@ export const functionSeconds: Record<FunctionName, number> = {
 export const functionMemory: Record<FunctionName, number> = {
   // Bound by the API it reads from: parsing and zstd of one page at a time.
   ingest: 1_024,
-  // Packs archives and hashes: bound by its CPU.
-  prepare: 1_769,
+  // Packs archives and hashes; a recording of 256 MiB, the longest that is read back, takes 3 GB.
+  prepare: 4_096,
   // Holds a run's open shards (16,384 trials).
   plan: 2_048,
   // DuckDB may take 1 GiB of it (`packages/local/src/duckdb-parquet.ts`).

@@ -67,10 +67,28 @@ function workerStatements(scope: Construct, stage: Stage, { storage }: JobParts)
 
 function stepStatements(scope: Construct, stage: Stage, { storage }: JobParts): PolicyStatement[] {
   return [
-    ...permissions.readObjects(storage, ["raw", "prepared", "runs", "tasks", "references", "datasets"]),
-    permissions.writeObjects(storage, ["raw", "prepared", "runs", "tasks", "references", "datasets"]),
+    ...permissions.readObjects(storage, [
+      "raw",
+      "artifacts",
+      "spool",
+      "prepared",
+      "runs",
+      "tasks",
+      "references",
+      "datasets",
+    ]),
+    permissions.writeObjects(storage, [
+      "raw",
+      "artifacts",
+      "spool",
+      "prepared",
+      "runs",
+      "tasks",
+      "references",
+      "datasets",
+    ]),
     // Checkpoints of an ingest, once its snapshot is whole.
-    permissions.deleteObjects(storage, ["raw"]),
+    permissions.deleteObjects(storage, ["raw", "spool"]),
     permissions.writeRecords(storage),
     permissions.readStackInfo(scope, stage),
     ...permissions.readSecrets(scope, stage, [productionToken]),

@@ -3,7 +3,8 @@ import { AwsSolutionsChecks, type NagPackSuppression, NagSuppressions } from "cd
 
 /** Below a folder of the stage's own bucket: keys hold ids that are not known before. */
 const objectKeys = {
-  regex: "/^Resource::<Bucket[0-9A-F]{8}\\.Arn>/(raw|prepared|tasks|references|runs|datasets|specs)/.*$/",
+  regex:
+    "/^Resource::<Bucket[0-9A-F]{8}\\.Arn>/(raw|artifacts|spool|prepared|tasks|references|runs|datasets|specs)/.*$/",
 };
 const batchArn = "^Resource::arn:<AWS::Partition>:batch:<AWS::Region>:<AWS::AccountId>:";
 

@@ -51,7 +51,16 @@ export function withoutResource(
 }
 
 /** First parts of object keys (`packages/core/src/keys.ts`). */
-export type Prefix = "raw" | "prepared" | "tasks" | "references" | "runs" | "datasets" | "specs";
+export type Prefix =
+  | "raw"
+  | "artifacts"
+  | "spool"
+  | "prepared"
+  | "tasks"
+  | "references"
+  | "runs"
+  | "datasets"
+  | "specs";
 
 const below = ({ bucket }: Storage, prefixes: readonly Prefix[]): string[] =>
   prefixes.map((prefix) => bucket.arnForObjects(`${prefix}/*`));

@@ -91,7 +91,7 @@ describe.each(Object.entries(stages))("a stage %s", (_which, stage) => {
     const deletes = allowed.filter(([, { Action }]) =>
       list(Action).some((action) => action.startsWith("s3:Delete")),
     );
-    for (const [, { Resource }] of deletes) expect(JSON.stringify(Resource)).toMatch(/\/raw\/\*/);
+    for (const [, { Resource }] of deletes) expect(JSON.stringify(Resource)).toMatch(/\/(raw|spool)\/\*/);
     expect(deletes.length).toBeGreaterThan(0);
   });
 

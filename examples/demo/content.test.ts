@@ -1,7 +1,9 @@
 import { parseTrajectory } from "@tracemill/core/atif/trajectory.ts";
 import { type PreparedRow, prepareRow } from "@tracemill/core/prepare/row.ts";
 import { RawRow } from "@tracemill/core/production/schemas.ts";
+import { readJson } from "@tracemill/core/stored-json.ts";
 import { describe, expect, test } from "vitest";
+import { memoryObjectStore } from "../../test/fakes/memory-stores.ts";
 import { contentCatalog } from "./catalog.ts";
 import { type DemoSolution, type DemoTask, readContent } from "./content.ts";
 import { callOf } from "./forms.ts";
@@ -10,7 +12,10 @@ const content = await readContent();
 const solutions = content.flatMap((task) => task.solutions);
 
 /** The rows as the pipeline gets them, prepared. */
-async function preparedRows(): Promise<{ task: DemoTask; prepared: PreparedRow }[]> {
+async function preparedRows(
+  objects = memoryObjectStore(),
+): Promise<{ task: DemoTask; prepared: PreparedRow }[]> {
+  const origin = { source: "demo", snapshotId: "snap" };
   const catalog = contentCatalog(content);
   const rows = content.map(async (task) => {
     const row = {
@@ -19,7 +24,7 @@ async function preparedRows(): Promise<{ task: DemoTask; prepared: PreparedRow }
       fetched_at: "",
     };
     const sent = RawRow.parse(JSON.parse(JSON.stringify(row)));
-    return { task, prepared: await prepareRow(sent, { source: "demo", snapshotId: "snap" }) };
+    return { task, prepared: await prepareRow(sent, origin, { objects, alone: (work) => work() }) };
   });
   return Promise.all(rows);
 }
@@ -94,16 +99,17 @@ describe("the demo's content", () => {
         decidedBy,
         group: task.group,
       });
-      expect(prepared.task?.references.map(({ reference }) => reference.solutionId)).toEqual(
+      expect(prepared.task?.ref.references.map(({ solutionId }) => solutionId)).toEqual(
         task.solutions.map(({ id }) => id),
       );
     }
   });
 
   test("says the same in every form of a solution", async () => {
-    for (const { task, prepared } of await preparedRows()) {
-      for (const [index, { body }] of (prepared.task?.references ?? []).entries()) {
-        const own = parseTrajectory(JSON.parse(body), task.id).steps.filter(
+    const objects = memoryObjectStore();
+    for (const { task, prepared } of await preparedRows(objects)) {
+      for (const [index, { trajectoryKey }] of (prepared.task?.ref.references ?? []).entries()) {
+        const own = parseTrajectory(await readJson(objects, trajectoryKey), task.id).steps.filter(
           ({ source }) => source === "agent",
         );
         const calls = own.flatMap((step) => step.tool_calls ?? []);

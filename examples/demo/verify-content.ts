@@ -22,6 +22,7 @@ import { readScenario } from "@tracemill/core/scenario/scenario.ts";
 import { sandboxSpecOf } from "@tracemill/core/trial/environment.ts";
 import { carriedIntoVerification } from "@tracemill/core/workspace/carry.ts";
 import { isMap, isSeq, parseDocument, Scalar, type YAMLMap } from "yaml";
+import { memoryObjectStore } from "../../test/fakes/memory-stores.ts";
 import { contentCatalog } from "./catalog.ts";
 import {
   contentDir,
@@ -70,7 +71,9 @@ async function load(task: DemoTask, content: readonly DemoTask[]): Promise<Loade
     solutions: await catalog.solutions(task.id),
     fetched_at: "",
   };
-  const prepared = await prepareRow(RawRow.parse(row), { source: "demo", snapshotId: "check" });
+  const origin = { source: "demo", snapshotId: "check" };
+  const deps = { objects: memoryObjectStore(), alone: <T>(work: () => Promise<T>) => work() };
+  const prepared = await prepareRow(RawRow.parse(row), origin, deps);
   if (prepared.task === undefined || prepared.problems.length > 0)
     throw new Error(JSON.stringify(prepared.problems));
   const files = await unpackTask(prepared.task.archive, task.id);

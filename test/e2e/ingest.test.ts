@@ -85,3 +85,44 @@ test("an ingest that is killed goes on where it stopped", async () => {
   ).slice(-1);
   expect(JSON.stringify(manifest)).toContain('"rows":22');
 });
+
+test("a second ingest fetches what has changed; a run takes that alone; earlier snapshots stay as they were", async () => {
+  const { tasks, solutions } = productionActivity(6);
+  const at = "2025-06-01T00:00:00Z";
+  const listed = (tasks as { id: string }[]).map((task) => ({
+    ...task,
+    updated_at: at,
+    solutions_count: solutions[task.id]?.length,
+  }));
+  await using api = await startProductionApi({ tasks: listed, solutions });
+  await using machine = await userMachine({
+    TRACEMILL_PROD_BASE_URL: api.url,
+    TRACEMILL_PROD_API_TOKEN: token,
+  });
+  const [first] = jsonLines<{ snapshotId: string }>(await tracemill(machine, "ingest", "--json"));
+  api.requests.length = 0;
+  const again = await tracemill(machine, "ingest");
+  expect(again.stdout).toMatch(/since snap_\w+: 0 added, 0 changed, 8 unchanged, 0 deleted\nstate: 8 tasks/);
+  expect(api.requests.filter(({ url }) => !url.includes("/tasks?")).length).toBeLessThanOrEqual(1);
+
+  Object.assign(listed[1] ?? {}, { updated_at: "2025-12-01T00:00:00Z", title: "Another" });
+  const [gone] = listed.splice(2, 1);
+  await writeFile(
+    join(machine.dir, "s.yaml"),
+    "name: s\nsource: { kind: prod, take: changed }\nagents: [{ name: oracle }]\n",
+  );
+  expect(await tracemill(machine, "run", "s.yaml")).toMatchObject({ code: 0 });
+  expect(await showTrials(machine)).toHaveLength(1);
+
+  const lines = jsonLines<{ snapshotId: string; kind: string; counts: Record<string, number> }>(
+    await tracemill(machine, "snapshots", "prod", "--json"),
+  );
+  expect(lines.map(({ kind }) => kind)).toEqual(["full", "incremental", "incremental"]);
+  expect(lines[2]?.counts).toMatchObject({ added: 0, changed: 1, unchanged: 6, deleted: 1 });
+  const before = await tracemill(machine, "prepare", "prod", "--snapshot", first?.snapshotId ?? "", "--json");
+  const now = await tracemill(machine, "prepare", "prod", "--json");
+  const rowsOf = (output: { stdout: string }) =>
+    jsonLines<{ counts: { rows: number } }>(output).at(-1)?.counts.rows;
+  expect([rowsOf(before), rowsOf(now)]).toEqual([8, 7]);
+  expect(gone?.id).toBe("shell/2");
+});

@@ -5,6 +5,7 @@ import type { TaskFolder } from "@tracemill/core/pipeline/deps.ts";
 import { resolvePlan } from "@tracemill/core/pipeline/plan-run.ts";
 import { folderTaskRef } from "@tracemill/core/pipeline/prepare-tasks.ts";
 import { readPrepared } from "@tracemill/core/prepare/catalog.ts";
+import { readChangedTasks } from "@tracemill/core/prepare/changed.ts";
 import type { RunSpec } from "@tracemill/core/run/spec.ts";
 import type { TaskRef } from "@tracemill/core/run/trial.ts";
 import { taskFoldersUnder } from "@tracemill/local/task-folder.ts";
@@ -21,7 +22,7 @@ export async function describePlan(spec: RunSpec, home: Home, context: CliContex
       for (const { agent } of trials) trialsByAgent.set(agent.name, (trialsByAgent.get(agent.name) ?? 0) + 1);
     },
   );
-  if (spec.source !== undefined) {
+  if (spec.source !== undefined && spec.source.snapshot === undefined) {
     out.note(`note: a real run ingests \`${spec.source.name}\` first; this plan shows what is here already`);
   }
   out.event({ type: "plan", ...plan, spec });
@@ -53,7 +54,7 @@ export async function* tasksHere(
   onFolder: (folder: TaskFolder) => void = () => undefined,
 ): AsyncGenerator<TaskRef> {
   if (spec.source !== undefined) {
-    yield* preparedTasks(spec.source.name, home, standIns);
+    yield* preparedTasks(spec.source.name, home, standIns, spec.source);
   }
   for (const place of spec.tasks) {
     if (place.startsWith("snapshot:")) yield* preparedTasks(place.slice("snapshot:".length), home, standIns);
@@ -73,12 +74,21 @@ function noneOf(source: string, { flags }: Home, { out }: CliContext): TaskRef[]
   return [];
 }
 
-async function* preparedTasks(source: string, home: Home, standIns: StandIns): AsyncGenerator<TaskRef> {
-  const snapshotId = await latestSnapshot(home.records, source);
-  const key = snapshotId === undefined ? undefined : objectKeys.preparedTasks(source, snapshotId);
+async function* preparedTasks(
+  source: string,
+  home: Home,
+  standIns: StandIns,
+  { snapshot, take }: Pick<NonNullable<RunSpec["source"]>, "snapshot" | "take"> = { take: "latest" },
+): AsyncGenerator<TaskRef> {
+  const snapshotId = snapshot ?? (await latestSnapshot(home.records, source));
+  // What the run's own ingest will find to have changed is not known yet.
+  const changed = snapshot !== undefined && take === "changed";
+  const list = changed ? objectKeys.preparedRows : objectKeys.preparedTasks;
+  const key = snapshotId === undefined ? undefined : list(source, snapshotId);
   if (snapshotId === undefined || key === undefined || (await home.objects.head(key)) === undefined) {
     yield* standIns(source);
     return;
   }
-  yield* readPrepared(home.objects, source, snapshotId);
+  if (changed) yield* readChangedTasks(home.objects, { source, snapshotId });
+  else yield* readPrepared(home.objects, source, snapshotId);
 }

@@ -9,9 +9,20 @@ export const objectKeys = {
   /** What a part holds and which tasks were seen while it filled; gone once the manifest is written. */
   snapshotCheckpoint: (source: string, snapshotId: string, part: number): string =>
     `raw/${source}/${snapshotId}/checkpoint-${String(part).padStart(5, "0")}.json`,
+  /** Prefix of the snapshots of one source, or of all. */
+  snapshots: (source?: string): string => (source === undefined ? "raw/" : `raw/${source}/`),
+  /** Tasks that have left the state, one tombstone a line. */
+  snapshotTombstones: (source: string, snapshotId: string, part: number): string =>
+    `raw/${source}/${snapshotId}/tombstones-${String(part).padStart(5, "0")}.jsonl.zst`,
+  /** What the next ingest has to know of each task that was looked at. */
+  snapshotIndex: (source: string, snapshotId: string, part: number): string =>
+    `raw/${source}/${snapshotId}/index-${String(part).padStart(5, "0")}.jsonl.zst`,
   snapshotManifest: (source: string, snapshotId: string): string =>
     `raw/${source}/${snapshotId}/manifest.json`,
-  /** The tasks that one snapshot was turned into. */
+  /** What each row of one snapshot was turned into, those of the snapshots before it not among them. */
+  preparedRows: (source: string, snapshotId: string): string =>
+    `prepared/${source}/${snapshotId}/rows.jsonl.zst`,
+  /** The tasks that the state as of one snapshot was turned into. */
   preparedTasks: (source: string, snapshotId: string): string =>
     `prepared/${source}/${snapshotId}/tasks.jsonl.zst`,
   preparedManifest: (source: string, snapshotId: string): string =>
@@ -43,6 +54,8 @@ export const objectKeys = {
   /** The results table: one row a trial. */
   runResults: (runId: string): string => `runs/${runId}/results.csv`,
   runSummary: (runId: string): string => `runs/${runId}/summary.json`,
+  /** What a finished run came to, for `report`. */
+  runReport: (runId: string): string => `runs/${runId}/report.json`,
   attempt: (
     runId: string,
     trialId: string,
@@ -50,8 +63,12 @@ export const objectKeys = {
     file: "result.json" | "trajectory.json" | "exchanges.jsonl.zst" | "artifacts.tar.zst",
   ): string => `runs/${runId}/trials/${trialId}/${attempt}/${file}`,
   dataset: (name: string, version: string): string => `datasets/${name}/${version}/`,
+  /** What a model said of a page; `model` as `taskName` (prepare) has it, `sha256` of prompt and page. */
+  label: (model: string, sha256: string): string => `labels/${model}/${sha256}.json`,
   /** A spec that new snapshots start runs of. */
   storedSpec: (name: string): string => `specs/${name}.json`,
+  /** A long value of a source's answer while it arrives: gone once it has its name, or by the source's next ingest. */
+  spool: (source: string, id: string): string => `spool/${source}/${id}`,
 };
 
 export const recordKeys = {
@@ -69,4 +86,6 @@ export const recordKeys = {
   write: (source: string, key: string): RecordKey => ({ pk: `source#${source}`, sk: `write#${key}` }),
   /** What came of one firing of a source's schedule. */
   firing: (source: string, firing: string): RecordKey => ({ pk: `source#${source}`, sk: `firing#${firing}` }),
+  /** Which job of another system a run was imported from. */
+  imported: (runId: string): RecordKey => ({ pk: `run#${runId}`, sk: "imported" }),
 };

@@ -17,15 +17,29 @@ export function tempName(): string {
 
 /** Removes what killed processes left under construction. Files of live processes stay, whatever their age. */
 export function cleanLeftovers(folder: string): void {
-  for (const name of namesIn(folder)) {
-    if (isAlive(Number(name.split("-", 1)[0]))) continue;
-    const path = join(folder, name);
-    try {
-      if (Date.now() - statSync(path).mtimeMs > leftoverAgeMs) rmSync(path, { recursive: true, force: true });
-    } catch (error) {
-      // Another process may be cleaning too; a read-only store is cleaned by whoever may write to it.
-      if (!hasErrno(error, "ENOENT", "EROFS", "EACCES", "EPERM")) throw diskError(error, path);
-    }
+  for (const path of leftoversIn(folder))
+    unlessOthersClean(path, () => rmSync(path, { recursive: true, force: true }));
+}
+
+/** What killed processes left under construction more than an hour ago. */
+export function leftoversIn(folder: string): string[] {
+  const dead = namesIn(folder).filter(
+    (name) => !isAlive(Number(name.replace(/^scratch-/, "").split("-", 1)[0])),
+  );
+  return dead
+    .map((name) => join(folder, name))
+    .filter(
+      (path) => unlessOthersClean(path, () => Date.now() - statSync(path).mtimeMs > leftoverAgeMs) ?? false,
+    );
+}
+
+/** Another process may be cleaning too; a read-only store is cleaned by whoever may write to it. */
+function unlessOthersClean<T>(path: string, act: () => T): T | undefined {
+  try {
+    return act();
+  } catch (error) {
+    if (hasErrno(error, "ENOENT", "EROFS", "EACCES", "EPERM")) return undefined;
+    throw diskError(error, path);
   }
 }
 

@@ -92,12 +92,16 @@ async function write(
   publish: Publish,
 ): Promise<"done" | "exists"> {
   const temp = join(root, tempFolder, tempName());
+  let isMoved = false;
   try {
     if (body instanceof Uint8Array && body.byteLength <= smallBytes) writeSmall(temp, body);
     else await writeLarge(temp, body instanceof Uint8Array ? [body] : body);
-    return place(temp, join(root, key), key, publish);
+    const placed = place(temp, join(root, key), key, publish);
+    // Removing what is not there any more would cost as much as writing it.
+    isMoved = publish === replace;
+    return placed;
   } finally {
-    removeFile(temp, temp);
+    if (!isMoved) removeFile(temp, temp);
   }
 }
 

@@ -3,10 +3,11 @@ import type { FetchInput } from "@tracemill/core/ingest/options.ts";
 import { ingestSnapshot } from "@tracemill/core/ingest/snapshot.ts";
 import { writeLines } from "@tracemill/core/ingest/write-lines.ts";
 import { objectKeys } from "@tracemill/core/keys.ts";
+import { keepHeapSmall } from "@tracemill/local/small-heap.ts";
 import { Command, Option } from "commander";
 import type { CliContext } from "../context.ts";
 import { atLeast } from "../flag-values.ts";
-import { countsText, showCounts } from "../ingest-progress.ts";
+import { changesText, countsText, showCounts } from "../ingest-progress.ts";
 import { openLineFile } from "../line-file.ts";
 import {
   type ProductionFlags,
@@ -27,6 +28,9 @@ interface Flags extends ProductionFlags {
   output?: string;
   source?: string;
   restart?: true;
+  full?: true;
+  since?: string;
+  sinceParam?: string;
 }
 
 const help = `
@@ -34,9 +38,12 @@ Examples:
   export TRACEMILL_PROD_BASE_URL=https://tasks.example.com/api/v1
   export TRACEMILL_PROD_API_TOKEN=…
   tracemill ingest --task-status done,partial --max-tasks 2000
+  tracemill ingest --full
+  tracemill ingest --since 3d
   tracemill ingest --output tasks.jsonl
 
-Without --output, tasks and their solutions go into a snapshot under raw/<source>/ of the object store.
+Without --output, tasks and their solutions go into a snapshot under raw/<source>/ of the object store. The next
+ingest of the same query builds on it: it fetches and stores what is new or has changed, and marks what is gone.
 An ingest that was stopped goes on where it was: run the same command again. docs/ingest.md has the rest.`;
 
 /** `tracemill ingest`. */
@@ -47,21 +54,30 @@ export function ingestCommand(context: CliContext): Command {
     .option("--max-tasks <n>", "take at most this many tasks from the lists", atLeast(1))
     .option("--include-empty", "keep tasks without solutions")
     .option("--search <text>", "only tasks that the API finds by this text")
+    .option("--since <time>", "only tasks that changed since then: 2026-01-31, 3d, 12h")
+    .option("--since-param <name>", "the API's own parameter for that, such as updated_since")
+    .addOption(new Option("--full", "fetch everything, and begin a new chain").conflicts(["output"]))
     .option("--source <name>", "name to keep the snapshots under (default: prod)")
     .option("--output <file>", "write one JSONL file instead of a snapshot; - is standard output")
     .addOption(new Option("--restart", "drop an unfinished snapshot and begin anew").conflicts(["output"]))
-    .option("--concurrency <n>", "tasks whose solutions are fetched at once (default: 4)", atLeast(1))
+    .option("--concurrency <n>", "most tasks and requests at once (default: 32)", atLeast(1))
     .option("--task-page-size <n>", "tasks a page to ask for (default: 100)", atLeast(1))
     .option("--solution-page-size <n>", "solutions a page to ask for (default: 100)", atLeast(1))
     .option("--json", "the result as JSON")
     .addHelpText("after", help)
-    .action((flags: Flags) =>
-      flags.output === undefined ? toSnapshot(flags, context) : toFile(flags, flags.output, context),
-    );
+    .action((flags: Flags) => {
+      keepHeapSmall();
+      return flags.output === undefined ? toSnapshot(flags, context) : toFile(flags, flags.output, context);
+    });
 }
 
 async function toSnapshot(flags: Flags, context: CliContext): Promise<void> {
-  const input = { ...fetchInput(flags, context), source: flags.source, restart: flags.restart };
+  const input = {
+    ...fetchInput(flags, context),
+    source: flags.source,
+    restart: flags.restart,
+    full: flags.full,
+  };
   const deps = productionDeps(flags, context);
   const home = await context.openHome();
   try {
@@ -107,6 +123,8 @@ function fetchInput(flags: Flags, context: CliContext): FetchInput {
     statuses: flags.taskStatus,
     search: flags.search,
     maxTasks: flags.maxTasks,
+    since: flags.since,
+    sinceParam: flags.sinceParam,
     includeEmpty: flags.includeEmpty,
     concurrency: flags.concurrency,
     taskPageSize: flags.taskPageSize,
@@ -115,8 +133,19 @@ function fetchInput(flags: Flags, context: CliContext): FetchInput {
 }
 
 function snapshotText(manifest: SnapshotManifest): string {
-  const { source, snapshotId, counts, rejectParts } = manifest;
+  const { source, snapshotId, parent, state, evidence, counts, rejectParts } = manifest;
   const lines = [`snapshot ${snapshotId} of ${source}: ${countsText(counts)}`];
+  if (parent !== undefined) {
+    lines.push(`since ${parent}: ${changesText(counts)}`);
+    lines.push(
+      `state: ${state.tasks.toLocaleString("en-US")} tasks, ${state.solutions.toLocaleString("en-US")} solutions`,
+    );
+  }
+  if (evidence.hidden > 0) {
+    lines.push(
+      "note: this API's lists have hidden a change, so every task is fetched each time (docs/ingest.md)",
+    );
+  }
   if (rejectParts.length > 0) lines.push(`put aside: ${rejectParts.map((part) => part.key).join(", ")}`);
   lines.push(`manifest: ${objectKeys.snapshotManifest(source, snapshotId)}`);
   lines.push(`next: tracemill prepare ${source}`);

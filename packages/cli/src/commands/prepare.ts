@@ -10,7 +10,7 @@ Examples:
   tracemill prepare prod
   tracemill prepare prod --snapshot snap_01J…
 
-Turns the rows of a snapshot into tasks: rows that carry a Harbor task or a deciding command become Harbor
+\`tracemill snapshots prod\` lists the snapshots. Turns the rows of the source into tasks: rows that carry a Harbor task or a deciding command become Harbor
 tasks, question-and-answer and tool rows become scenarios; recorded solutions become reference trajectories.
 Rows that cannot be turned into a task are listed with the reason, never dropped.`;
 
@@ -18,7 +18,7 @@ export function prepareCommand(context: CliContext): Command {
   return new Command("prepare")
     .description("turn a snapshot's rows into tasks")
     .argument("[source]", "name of the source", "prod")
-    .option("--snapshot <id>", "which snapshot (default: the newest whole one)")
+    .option("--snapshot <id>", "the source as of this snapshot (default: the newest whole one)")
     .option("--json", "the manifest as JSON")
     .addHelpText("after", help)
     .action(async (source: string, options: { snapshot?: string }) => {

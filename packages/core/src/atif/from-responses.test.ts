@@ -282,6 +282,17 @@ describe("a solution in OpenAI Responses form", () => {
     });
   });
 
+  test("keeps a picture that an ingest has moved to the store as a part", () => {
+    const path = `artifact:${"0".repeat(64)};image/png`;
+    const content = [{ type: "input_image", image_url: path }];
+    const { steps } = convert(
+      { responses_create_params: { input: [{ role: "user", content }] } },
+      { response: { output: [] } },
+    );
+    const part = { type: "image", source: { media_type: "image/png", path } };
+    expect(plain(steps[0])).toMatchObject({ message: [part] });
+  });
+
   test("keeps an output that is data rather than text", () => {
     expect(stepsOf(functionCall("c"), output("c", { exit: 0 }))[0]).toMatchObject({
       observation: { results: [{ content: '{"exit":0}' }] },

@@ -24,7 +24,8 @@ export function trajectoryToMessages(trajectory: Trajectory): ChatConversation {
   };
 }
 
-function stepMessages(step: Step): ChatMessage[] {
+/** The messages of one step: its own first, then what its calls returned. Its content is text. */
+export function stepMessages(step: Step): ChatMessage[] {
   const results = step.observation?.results ?? [];
   const free = results.filter((result) => result.source_call_id === undefined);
   return [

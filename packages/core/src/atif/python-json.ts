@@ -7,7 +7,17 @@ export function pythonJson(value: unknown, indent = 0): string {
   return render(value, indent, "\n");
 }
 
+/** A number that prints as a float also where it is whole: `1.0`. */
+export class PythonFloat {
+  readonly value: number;
+
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
 function render(value: unknown, indent: number, newline: string): string {
+  if (value instanceof PythonFloat) return pythonFloat(value.value);
   if (typeof value === "number") return Number.isInteger(value) ? wholeText(value) : pythonFloat(value);
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
   const isList = Array.isArray(value);

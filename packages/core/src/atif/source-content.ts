@@ -54,9 +54,9 @@ function convertPart(raw: unknown): Converted {
   return { part: { type: "image", source: { media_type: type, path: image } } };
 }
 
-/** The type that a data URL states or a file name shows. */
+/** The type that a data URL or a reference to an artifact states, or a file name shows. */
 function imageType(url: string): ImageType | undefined {
-  const stated = /^data:([^;,]+)/.exec(url)?.[1]?.toLowerCase();
+  const stated = /^(?:data:|artifact:[0-9a-f]{64};)([^;,]+)/.exec(url)?.[1]?.toLowerCase();
   const ending = /\.(png|jpe?g|gif|webp)(?:[?#].*)?$/i.exec(url)?.[1]?.toLowerCase().replace("jpg", "jpeg");
   return IMAGE_TYPES.find((type) => type === (stated ?? `image/${ending}`));
 }

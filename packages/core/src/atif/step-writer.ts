@@ -18,6 +18,11 @@ interface Call {
   answered: boolean;
 }
 
+interface PlacedCall {
+  step: Draft;
+  call: Call;
+}
+
 interface Draft {
   source: Step["source"];
   copied: boolean;
@@ -36,6 +41,8 @@ interface Draft {
  */
 export class StepWriter {
   readonly #drafts: Draft[] = [];
+  /** The calls by their source's id, oldest first: a long recording has hundreds of thousands. */
+  readonly #calls = new Map<string, PlacedCall[]>();
   #turn: Draft | undefined;
   #copied = false;
 
@@ -84,7 +91,12 @@ export class StepWriter {
       arguments: parsed.arguments,
       ...(Object.keys(extra).length > 0 && { extra }),
     };
-    turn.calls.push({ sourceId: id, call, answered: false });
+    const made = { sourceId: id, call, answered: false };
+    turn.calls.push(made);
+    if (id === undefined) return;
+    const known = this.#calls.get(id);
+    if (known === undefined) this.#calls.set(id, [{ step: turn, call: made }]);
+    else known.push({ step: turn, call: made });
   }
 
   /** Token ids and counts of the turn's model call; a second set in one turn means a second model call. */
@@ -163,14 +175,11 @@ export class StepWriter {
     return unused;
   }
 
-  #findCall(id: string): { step: Draft; call: Call } | undefined {
-    const candidates = this.#drafts.flatMap((step) =>
-      step.calls.filter((call) => call.sourceId === id).map((call) => ({ step, call })),
-    );
-    const newest = candidates.at(-1);
-    const open = candidates.filter(({ call }) => !call.answered);
-    const step = open.at(-1)?.step;
-    return open.find((candidate) => candidate.step === step) ?? newest;
+  #findCall(id: string): PlacedCall | undefined {
+    const candidates = this.#calls.get(id) ?? [];
+    const step = candidates.findLast(({ call }) => !call.answered)?.step;
+    const first = step?.calls.find((call) => call.sourceId === id && !call.answered);
+    return step === undefined || first === undefined ? candidates.at(-1) : { step, call: first };
   }
 }
 

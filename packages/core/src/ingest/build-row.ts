@@ -59,12 +59,12 @@ function problemOf(
 
 /** A list entry names a task without saying what it asks. */
 export function isTaskSummary(task: Record<string, unknown>): boolean {
-  return !TASK_CONTENT.some((key) => isPresent(task[key]));
+  return !TASK_CONTENT.some((key) => isGiven(task, key));
 }
 
 /** A list entry names a solution without saying what was done, or how it was judged. */
 export function isSolutionSummary(solution: Record<string, unknown>): boolean {
-  return !SOLUTION_CONTENT.some((key) => isPresent(solution[key]));
+  return !SOLUTION_CONTENT.some((key) => isGiven(solution, key));
 }
 
 const TASK_CONTENT = [
@@ -73,8 +73,12 @@ const TASK_CONTENT = [
 ];
 const SOLUTION_CONTENT = ["steps", "trajectory", "response", "messages", "evaluation", "artifacts", "checks"];
 
-function isPresent(value: unknown): boolean {
-  return value !== undefined && value !== null && value !== "";
+/** In its place, or moved out of it for its length. */
+function isGiven(fields: Record<string, unknown>, key: string): boolean {
+  const moved = fields.moved_fields;
+  return [fields[key], isObject(moved) ? moved[key] : undefined].some(
+    (value) => value !== undefined && value !== null && value !== "",
+  );
 }
 
 /** The solutions without those whose id an earlier one has; entries without an id all stay. */

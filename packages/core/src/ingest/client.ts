@@ -2,6 +2,7 @@ import { TracemillError } from "../errors.ts";
 import { isObject } from "./json.ts";
 import { type ListKind, type ListPage, readPage } from "./page.ts";
 import { createRequester, type RequestDeps, type Requester, type WriteOptions } from "./request.ts";
+import { MOST_REQUESTS } from "./request-limit.ts";
 import type { Answer } from "./verdict.ts";
 import { FIRST_PAGE, type ListPosition, type PageAt, walkPages } from "./walk.ts";
 
@@ -20,6 +21,8 @@ export interface ClientOptions {
   sleepMs?: number;
   /** Tries after the first one. Default: 5, which waits 15 s in all at most. */
   maxRetries?: number;
+  /** Most requests under way at once. Default: 32. */
+  concurrency?: number;
 }
 
 export interface PostOptions extends WriteOptions {
@@ -42,13 +45,15 @@ export interface ProductionClient {
   tasks(query: {
     status?: string | undefined;
     search?: string | undefined;
+    /** Further parameters of the query, for an API that filters by them. */
+    filter?: Record<string, string> | undefined;
     from?: ListPosition;
   }): AsyncGenerator<TaskPage>;
-  /** `GET /tasks/{id}`; `undefined` when the API has none (404). */
+  /** `GET /tasks/{id}`; `undefined` when the API has none (404, 410). */
   task(id: string): Promise<Record<string, unknown> | undefined>;
-  /** Every entry of `GET /tasks/{id}/solutions`, in the API's order; none when the API answers 404. */
+  /** Every entry of `GET /tasks/{id}/solutions`, in the API's order; none when the API answers 404 or 410. */
   solutions(taskId: string): Promise<unknown[]>;
-  /** `GET /solutions/{id}`; `undefined` when the API has none (404). */
+  /** `GET /solutions/{id}`; `undefined` when the API has none (404, 410). */
   solution(id: string): Promise<Record<string, unknown> | undefined>;
   /**
    * `POST` of a JSON object to a path under the base URL; a demanded nonce or run id becomes a field of it.
@@ -60,8 +65,10 @@ export interface ProductionClient {
   readonly stats: ClientStats;
 }
 
+/** Refusals that say that there is no such thing, or no more. */
+const NONE = [404, 410];
 /** Refusals of a page that nobody promised: no such page, or not in range. */
-const NO_SUCH_PAGE = [400, 404, 416, 422];
+const NO_SUCH_PAGE = [400, ...NONE, 416, 422];
 
 /** @throws TracemillError `invalid-input` for a base URL or token that cannot be used. */
 export function createProductionClient(options: ClientOptions, deps: RequestDeps): ProductionClient {
@@ -73,6 +80,7 @@ export function createProductionClient(options: ClientOptions, deps: RequestDeps
       timeoutMs: options.timeoutMs ?? 30_000,
       sleepMs: options.sleepMs ?? 0,
       maxRetries: options.maxRetries ?? 5,
+      mostAtOnce: options.concurrency ?? MOST_REQUESTS,
     },
     deps,
   );
@@ -92,7 +100,7 @@ export function createProductionClient(options: ClientOptions, deps: RequestDeps
       learned,
       resolveUrl: (next, at) => sameOriginPath(next, urlOf(at), base, options.token),
       async fetchPage(at, lenient): Promise<ListPage | undefined> {
-        const expected = lenient ? NO_SUCH_PAGE : kind === "solutions" ? [404] : [];
+        const expected = lenient ? NO_SUCH_PAGE : kind === "solutions" ? NONE : [];
         const answer = await requester.send(urlOf(at), { expected });
         return answer.status >= 400 ? undefined : readPage(answer.body, kind, path);
       },
@@ -100,8 +108,8 @@ export function createProductionClient(options: ClientOptions, deps: RequestDeps
   }
 
   async function one(path: string, wrapper: string): Promise<Record<string, unknown> | undefined> {
-    const { status, body } = await requester.send(endpoint(base, path), { expected: [404] });
-    if (status === 404) return undefined;
+    const { status, body } = await requester.send(endpoint(base, path), { expected: NONE });
+    if (NONE.includes(status)) return undefined;
     const found = unwrap(body, wrapper);
     if (found === undefined)
       throw new TracemillError("source-protocol", `GET ${path}: the answer is no object`);
@@ -111,8 +119,8 @@ export function createProductionClient(options: ClientOptions, deps: RequestDeps
   return {
     baseUrl: base.origin + base.pathname,
     stats: requester.stats,
-    tasks({ status, search, from = FIRST_PAGE }) {
-      const params: Record<string, string> = {};
+    tasks({ status, search, filter, from = FIRST_PAGE }) {
+      const params: Record<string, string> = { ...filter };
       if (status !== undefined) params.status = status;
       if (search !== undefined) params.search = search;
       return pagesOf("tasks", "/tasks", params, from);

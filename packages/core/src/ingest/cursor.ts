@@ -3,6 +3,7 @@ import { TracemillError } from "../errors.ts";
 import { recordKeys } from "../keys.ts";
 import type { RecordStore } from "../ports/record-store.ts";
 import { parseAs } from "../validation.ts";
+import { Evidence } from "./chain/trust.ts";
 import { ListPosition } from "./walk.ts";
 
 const Timestamp = z.iso.datetime();
@@ -20,15 +21,31 @@ export const IngestQuery = z.strictObject({
   /** Whether tasks without solutions are kept. */
   includeEmpty: z.boolean(),
   taskPageSize: z.number().int().min(1),
+  /** As it was given: a time, or a duration before the start. */
+  since: z.string().optional(),
+  /** The API's own parameter for it. */
+  sinceParam: z.string().optional(),
 });
 export type IngestQuery = z.infer<typeof IngestQuery>;
 
 /** Running counts of an ingest; those of a finished one are in its manifest. */
 export const IngestCounts = z.strictObject({
-  /** Tasks kept. */
+  /** Tasks kept in this snapshot: those that are new, and those that have changed. */
   rows: Count,
-  /** Solutions kept. */
+  /** Solutions kept in this snapshot. */
   solutions: Count,
+  added: Count.default(0),
+  changed: Count.default(0),
+  /** Tasks that are as the snapshot before has them, fetched or not. */
+  unchanged: Count.default(0),
+  /** Of those, the ones that were fetched to find that out. */
+  checked: Count.default(0),
+  /** Tasks that have left the state. */
+  deleted: Count.default(0),
+  /** Solutions by which tasks that have changed have become fewer. */
+  vanished: Count.default(0),
+  /** Tasks left alone because they changed last before `--since`. */
+  older: Count.default(0),
   /** Tasks that the lists named again. */
   duplicates: Count,
   /** Tasks left out for want of solutions. */
@@ -54,10 +71,37 @@ export const ResumePoint = z.discriminatedUnion("status", [
     /** Entries of that page that are dealt with. */
     done: Count,
   }),
-  /** The lists were read to their end; what is missing is the manifest. */
+  /** The lists were read to their end, and the tasks that they do not name are being asked for. */
+  z.strictObject({ status: z.literal("listed") }),
+  /** All was read; what is missing is the manifest. */
   z.strictObject({ status: z.literal("end") }),
 ]);
 export type ResumePoint = z.infer<typeof ResumePoint>;
+
+/** How a snapshot goes on from the one before. */
+export const ChainLink = z.strictObject({
+  /** The snapshot that it builds on; absent for a full one. */
+  parent: z.string().optional(),
+  /** Snapshots between it and the full one that its chain begins with; 0 for a full one. */
+  depth: Count,
+  /** What `--since` meant. */
+  since: Timestamp.optional(),
+  /** What the API was asked for by its own parameter: what changed since then. */
+  filter: Timestamp.optional(),
+  /** The latest state, as of this snapshot. */
+  state: z.strictObject({ tasks: Count, solutions: Count }),
+  evidence: Evidence,
+  /** The latest timestamp of a list entry, no later than this machine's clock. */
+  newest: Timestamp.optional(),
+});
+export type ChainLink = z.infer<typeof ChainLink>;
+
+/** The link of a snapshot that builds on none. */
+export const NO_LINK: ChainLink = {
+  depth: 0,
+  state: { tasks: 0, solutions: 0 },
+  evidence: { shown: 0, hidden: 0 },
+};
 
 const base = {
   schemaVersion: z.literal(1),
@@ -76,6 +120,7 @@ export const IngestCursor = z.discriminatedUnion("status", [
     status: z.literal("open"),
     /** Who writes this snapshot; a later process takes it over under its own name. */
     owner: z.string(),
+    link: ChainLink.default(NO_LINK),
     resume: ResumePoint,
     /** Tasks taken from the lists, to hold against `maxTasks`. */
     taken: Count,
@@ -93,6 +138,13 @@ export type OpenCursor = Extract<IngestCursor, { status: "open" }>;
 export const NO_COUNTS: IngestCounts = {
   rows: 0,
   solutions: 0,
+  added: 0,
+  changed: 0,
+  unchanged: 0,
+  checked: 0,
+  deleted: 0,
+  vanished: 0,
+  older: 0,
   duplicates: 0,
   empty: 0,
   rejects: 0,

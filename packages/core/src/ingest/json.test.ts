@@ -35,4 +35,15 @@ describe("kept numbers", () => {
   test("an id beyond 2^53 is read back digit by digit", () => {
     expect(parsePlain(JSON.stringify(kept))).toEqual({ page: 2, id: "9007199254740993" });
   });
+
+  test.each([
+    ['{"id": 9007199254740993}', { id: "9007199254740993" }],
+    ['{"a":[{"task_id":-12345678901234567890}]}', { a: [{ task_id: "-12345678901234567890" }] }],
+    ['{"id":1.5}', { id: "1.5" }],
+    ['{"id":1e30}', { id: "1e30" }],
+    ['{"id":9007199254740991,"n":9007199254740993}', { id: 9007199254740991, n: 9007199254740992 }],
+    ['{"id":123}', { id: 123 }],
+  ])("only an id that a number cannot hold becomes text: %s", (text, value) => {
+    expect(parsePlain(text)).toEqual(value);
+  });
 });

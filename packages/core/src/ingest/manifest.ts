@@ -1,40 +1,30 @@
-import { createHash } from "node:crypto";
 import * as z from "zod";
-import { isTracemillError, messageOf, TracemillError } from "../errors.ts";
+import { TracemillError } from "../errors.ts";
 import { objectKeys } from "../keys.ts";
+import { compareKeys } from "../ports/object-key.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { RecordStore } from "../ports/record-store.ts";
 import { RawRow } from "../production/schemas.ts";
 import { findStored } from "../stored-json.ts";
-import { lines, unzstdStream } from "../streams.ts";
 import { parseAs } from "../validation.ts";
-import { IngestCounts, IngestQuery, readCursor } from "./cursor.ts";
+import { readPart, SnapshotPart } from "./chain/part.ts";
+import { ChainLink, IngestCounts, IngestQuery, NO_LINK, readCursor } from "./cursor.ts";
+import { hashId, IdSet } from "./id-set.ts";
 import { parsePlain } from "./json.ts";
 
 const Timestamp = z.iso.datetime();
-const Count = z.number().int().min(0);
-
-/** One file of a snapshot: JSONL, compressed by zstd. */
-export const SnapshotPart = z.strictObject({
-  key: z.string(),
-  /** Lines. */
-  rows: Count,
-  /** Solutions in those rows; 0 for rejects. */
-  solutions: Count,
-  /** Bytes of the stored object. */
-  bytes: Count,
-  /** Bytes before compression. */
-  rawBytes: Count,
-  /** SHA-256 of the stored object, in hex. */
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
-});
-export type SnapshotPart = z.infer<typeof SnapshotPart>;
 
 /** `raw/<source>/<snapshotId>/manifest.json`; a snapshot without one is not complete. */
 export const SnapshotManifest = z.strictObject({
   schemaVersion: z.literal(1),
   source: z.string(),
   snapshotId: z.string(),
+  /** `incremental`: it holds what is new and what has changed since its parent; the state is both together. */
+  kind: z.enum(["full", "incremental"]).default("full"),
+  ...ChainLink.partial().shape,
+  depth: ChainLink.shape.depth.default(NO_LINK.depth),
+  state: ChainLink.shape.state.default(NO_LINK.state),
+  evidence: ChainLink.shape.evidence.default(NO_LINK.evidence),
   query: IngestQuery,
   startedAt: Timestamp,
   completedAt: Timestamp,
@@ -43,8 +33,17 @@ export const SnapshotManifest = z.strictObject({
   counts: IngestCounts,
   parts: z.array(SnapshotPart),
   rejectParts: z.array(SnapshotPart),
+  tombstoneParts: z.array(SnapshotPart).default([]),
+  /** Absent in a snapshot that no incremental one can build on. */
+  indexParts: z.array(SnapshotPart).optional(),
 });
 export type SnapshotManifest = z.infer<typeof SnapshotManifest>;
+
+/** The keys of all files of a snapshot but its manifest. */
+export function filesOf(manifest: SnapshotManifest): string[] {
+  const { parts, rejectParts, tombstoneParts, indexParts = [] } = manifest;
+  return [parts, rejectParts, tombstoneParts, indexParts].flat().map(({ key }) => key);
+}
 
 /** One line of `rejects-NNNNN.jsonl.zst`. */
 export const IngestReject = z.strictObject({
@@ -57,13 +56,24 @@ export const IngestReject = z.strictObject({
 });
 export type IngestReject = z.infer<typeof IngestReject>;
 
+/** One line of `tombstones-NNNNN.jsonl.zst`: a task that earlier snapshots have, and the state no more. */
+export const Tombstone = z.strictObject({
+  taskId: z.string(),
+  /** `deleted`: the API has it no more. `emptied`: it has no solutions any more, and such tasks are left out. */
+  reason: z.enum(["deleted", "emptied"]),
+  at: Timestamp,
+});
+export type Tombstone = z.infer<typeof Tombstone>;
+
+type Objects = Pick<ObjectStore, "get">;
+
 /**
  * The manifest of one snapshot.
  * @returns `undefined` when the snapshot does not exist or is not complete.
  * @throws TracemillError `storage-corrupt` when it does not parse.
  */
 export async function readManifest(
-  objects: Pick<ObjectStore, "get">,
+  objects: Objects,
   source: string,
   snapshotId: string,
 ): Promise<SnapshotManifest | undefined> {
@@ -83,16 +93,16 @@ export async function latestSnapshot(
 }
 
 /**
- * The rows of a complete snapshot, in the order of the source. Holds one row at a time.
- * @throws TracemillError `not-found` when there is no such complete snapshot; `storage-corrupt` when a part is
- *   missing, is not what the manifest names, or holds a line that is no row.
+ * A snapshot and those that it builds on, newest first.
+ * @throws TracemillError `not-found` when there is no such complete snapshot; `storage-corrupt` when one that it
+ *   builds on is missing.
  */
-export async function* readSnapshotRows(
-  objects: Pick<ObjectStore, "get">,
+export async function* readChain(
+  objects: Objects,
   source: string,
   snapshotId: string,
-): AsyncGenerator<RawRow> {
-  const manifest = await readManifest(objects, source, snapshotId);
+): AsyncGenerator<SnapshotManifest> {
+  let manifest = await readManifest(objects, source, snapshotId);
   if (manifest === undefined) {
     const key = objectKeys.snapshotManifest(source, snapshotId);
     throw new TracemillError(
@@ -100,57 +110,64 @@ export async function* readSnapshotRows(
       `no complete snapshot: ${key} is missing; run \`tracemill ingest\``,
     );
   }
-  for (const part of manifest.parts) yield* readPart(objects, part);
-}
-
-async function* readPart(objects: Pick<ObjectStore, "get">, part: SnapshotPart): AsyncGenerator<RawRow> {
-  let line = 0;
-  for await (const text of partLines(objects, part)) {
-    line += 1;
-    yield parseRow(text, `${part.key} line ${line}`);
+  yield manifest;
+  while (manifest.parent !== undefined) {
+    manifest = await readParent(objects, manifest, manifest.parent);
+    yield manifest;
   }
 }
 
-function parseRow(text: string, where: string): RawRow {
-  let value: unknown;
-  try {
-    value = parsePlain(text);
-  } catch (error) {
-    throw new TracemillError("storage-corrupt", `${where} is not JSON: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
-  return parseAs(RawRow, value, where, "storage-corrupt");
+async function readParent(
+  objects: Objects,
+  { source, snapshotId }: SnapshotManifest,
+  parent: string,
+): Promise<SnapshotManifest> {
+  // Ids grow along a chain, so that one which does not is no chain, and this never goes in a circle.
+  const found = compareKeys(parent, snapshotId) < 0 ? await readManifest(objects, source, parent) : undefined;
+  if (found !== undefined) return found;
+  throw new TracemillError(
+    "storage-corrupt",
+    `${objectKeys.snapshotManifest(source, parent)} is missing, and ${snapshotId} builds on it; bring it back, or begin anew with \`tracemill ingest --full\``,
+  );
 }
 
-async function* partLines(objects: Pick<ObjectStore, "get">, part: SnapshotPart): AsyncGenerator<string> {
-  const stored = await objects.get(part.key);
-  if (stored === undefined) {
-    throw new TracemillError("storage-corrupt", `${part.key} is missing; ingest the source again`);
-  }
-  const hash = createHash("sha256");
-  try {
-    yield* lines(unzstdStream(tee(stored, (chunk) => hash.update(chunk))));
-  } catch (error) {
-    if (isTracemillError(error)) throw error;
-    throw new TracemillError("storage-corrupt", `${part.key} does not decompress: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
-  if (hash.digest("hex") !== part.sha256) {
-    throw new TracemillError(
-      "storage-corrupt",
-      `${part.key} is not the file that its manifest names (SHA-256)`,
-    );
+/**
+ * The rows of a source's state as of one snapshot: those of that snapshot, then those of the snapshots that it builds
+ * on as far as no later one has a row of the same task, or says that it is gone. Holds one row, and 11 to 22 bytes a
+ * task.
+ * @throws TracemillError `not-found` when there is no such complete snapshot; `storage-corrupt` when a part is
+ *   missing, is not what the manifest names, or holds a line that is no row.
+ */
+export async function* readSnapshotRows(
+  objects: Objects,
+  source: string,
+  snapshotId: string,
+): AsyncGenerator<RawRow> {
+  const hidden = new IdSet();
+  for await (const manifest of readChain(objects, source, snapshotId)) {
+    for await (const row of readOwnRows(objects, manifest)) {
+      if (hidden.add(hashId(row.task.id))) yield row;
+    }
+    for await (const { taskId } of readTombstones(objects, manifest)) hidden.add(hashId(taskId));
   }
 }
 
-async function* tee(
-  source: AsyncIterable<Uint8Array>,
-  see: (chunk: Uint8Array) => void,
-): AsyncGenerator<Uint8Array> {
-  for await (const chunk of source) {
-    see(chunk);
-    yield chunk;
-  }
+/** The rows of one snapshot alone: what is new in it, and what has changed. Errors: see `readSnapshotRows`. */
+export async function* readOwnRows(
+  objects: Objects,
+  { parts }: Pick<SnapshotManifest, "parts">,
+): AsyncGenerator<RawRow> {
+  const parse = (text: string, where: string): RawRow =>
+    parseAs(RawRow, parsePlain(text), where, "storage-corrupt");
+  for (const part of parts) yield* readPart(objects, part, parse);
+}
+
+/** The tasks that were gone as of one snapshot, and not yet as of the one before. Errors: see `readSnapshotRows`. */
+export async function* readTombstones(
+  objects: Objects,
+  { tombstoneParts }: Pick<SnapshotManifest, "tombstoneParts">,
+): AsyncGenerator<Tombstone> {
+  const parse = (text: string, where: string): Tombstone =>
+    parseAs(Tombstone, JSON.parse(text), where, "storage-corrupt");
+  for (const part of tombstoneParts) yield* readPart(objects, part, parse);
 }

@@ -3,6 +3,8 @@ import { TracemillError } from "../errors.ts";
 import { type ClientOptions, createProductionClient, type ProductionClient } from "./client.ts";
 import type { IngestQuery } from "./cursor.ts";
 import type { RequestDeps } from "./request.ts";
+import { MOST_REQUESTS } from "./request-limit.ts";
+import { Since } from "./since.ts";
 
 const Positive = z.number().int().min(1);
 
@@ -19,12 +21,19 @@ export const FetchOptions = z.strictObject({
   baseUrl: z.string(),
   statuses: Statuses.default(["done"]),
   search: z.string().min(1).optional(),
+  /** Only tasks that changed since then: a time, or a duration before the start. */
+  since: Since.optional(),
+  /** The API's own parameter for it; it gets a time in ISO 8601. */
+  sinceParam: z
+    .string()
+    .regex(/^[\w.[\]-]+$/, "wants the name of a query parameter, such as updated_since")
+    .optional(),
   /** Take at most this many tasks from the lists. Default: all. */
   maxTasks: Positive.optional(),
   /** Keep tasks without solutions. */
   includeEmpty: z.boolean().default(false),
-  /** Tasks whose solutions are fetched at once. */
-  concurrency: Positive.max(64).default(4),
+  /** Most tasks whose solutions are fetched at once, and most requests; fewer while the server has too many. */
+  concurrency: Positive.max(64).default(MOST_REQUESTS),
   /** Entries a page. */
   taskPageSize: Positive.default(100),
   solutionPageSize: Positive.default(100),
@@ -50,6 +59,8 @@ export const IngestOptions = FetchOptions.extend({
     .default("prod"),
   /** Drop an unfinished snapshot of this source, whatever its query, and begin anew. */
   restart: z.boolean().default(false),
+  /** Begin a new chain: fetch everything, whatever the snapshot before has. */
+  full: z.boolean().default(false),
 });
 export type IngestOptions = z.output<typeof IngestOptions>;
 export type IngestInput = z.input<typeof IngestOptions>;
@@ -72,6 +83,8 @@ export function toQuery(options: FetchOptions, client: ProductionClient): Ingest
     ...(options.maxTasks === undefined ? {} : { maxTasks: options.maxTasks }),
     includeEmpty: options.includeEmpty,
     taskPageSize: options.taskPageSize,
+    ...(options.since === undefined ? {} : { since: options.since }),
+    ...(options.sinceParam === undefined ? {} : { sinceParam: options.sinceParam }),
   };
 }
 
@@ -95,6 +108,19 @@ export function assertSameQuery(source: string, open: IngestQuery, asked: Ingest
 
 export function isSameQuery(a: IngestQuery, b: IngestQuery): boolean {
   return differing(a, b).length === 0;
+}
+
+/** What the state of a source depends on, and what only how it is come by does not. */
+const ways: readonly (keyof IngestQuery)[] = ["taskPageSize", "since", "sinceParam"];
+
+/** Whether an ingest of one query can build on a snapshot of the other: both speak of the same tasks. */
+export function isSameScope(a: IngestQuery, b: IngestQuery): boolean {
+  return differing(a, b).every((key) => ways.includes(key));
+}
+
+/** Whether the lists of the query name every task that there is. */
+export function namesAll({ maxTasks, search, since }: IngestQuery, filter: string | undefined): boolean {
+  return maxTasks === undefined && search === undefined && since === undefined && filter === undefined;
 }
 
 function differing(a: IngestQuery, b: IngestQuery): (keyof IngestQuery)[] {

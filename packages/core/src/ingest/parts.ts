@@ -5,9 +5,11 @@ import { objectKeys } from "../keys.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import { findStored } from "../stored-json.ts";
 import { collect, zstd } from "../streams.ts";
+import { toIndexLine } from "./chain/index-line.ts";
+import { SnapshotPart } from "./chain/part.ts";
+import type { FetchedRow } from "./fetched-row.ts";
 import type { IdSet } from "./id-set.ts";
-import { SnapshotPart } from "./manifest.ts";
-import type { FetchedRow } from "./rows.ts";
+import type { IngestReject } from "./manifest.ts";
 
 /** A part is closed at the first of these: rows, bytes before compression, entries of the lists. */
 const MOST_ROWS = 500;
@@ -22,6 +24,8 @@ export const PartCheckpoint = z.strictObject({
   /** Absent when no entry of the part was a row. */
   part: SnapshotPart.optional(),
   rejects: SnapshotPart.optional(),
+  tombstones: SnapshotPart.optional(),
+  index: SnapshotPart.optional(),
   fetched: Fetched.optional(),
   /** Hashes of the ids of its tasks, kept or not: base64 of 8 bytes each, little-endian. */
   seen: z.base64(),
@@ -39,6 +43,8 @@ export class PartBuffer {
   entries = 0;
   readonly #lines: string[] = [];
   readonly #rejects: string[] = [];
+  readonly #tombstones: string[] = [];
+  readonly #index: string[] = [];
   readonly #hashes: bigint[] = [];
   #solutions = 0;
   #bytes = 0;
@@ -50,10 +56,17 @@ export class PartBuffer {
 
   add(row: FetchedRow): void {
     this.entries += 1;
-    if (row.kind !== "duplicate" && row.hash !== undefined) this.#hashes.push(row.hash);
+    if (row.kind === "duplicate") return;
+    this.#hashes.push(row.hash);
+    if (row.kind === "older") return;
+    if (row.note !== undefined) this.#index.push(toIndexLine(row.note));
     if (row.kind === "row") this.#addLine(row.line, row.solutions, row.fetchedAt);
-    if (row.kind !== "row" && row.kind !== "rejected") return;
-    for (const reject of row.rejects) {
+    if (row.kind === "gone") this.#tombstones.push(JSON.stringify(row.tombstone));
+    if (row.kind === "row" || row.kind === "rejected") this.#addRejects(row.rejects);
+  }
+
+  #addRejects(rejects: readonly IngestReject[]): void {
+    for (const reject of rejects) {
       const line = JSON.stringify(reject);
       this.#rejects.push(line);
       this.#bytes += Buffer.byteLength(line);
@@ -77,24 +90,54 @@ export class PartBuffer {
     place: PartPlace,
     from: number,
   ): Promise<{ number: number; bytes: number }> {
-    const rows = await pack(this.#lines);
-    const rejects = await pack(this.#rejects);
+    const files = await this.#pack();
+    const { rows, rejects, tombstones, index } = files;
     for (let number = from; ; number += 1) {
-      const partKey = objectKeys.snapshotPart(place.source, place.snapshotId, number);
-      const rejectsKey = objectKeys.snapshotRejects(place.source, place.snapshotId, number);
+      const { source, snapshotId } = place;
       const checkpoint: PartCheckpoint = {
         schemaVersion: 1,
-        ...(rows && { part: { key: partKey, ...rows.info, solutions: this.#solutions } }),
-        ...(rejects && { rejects: { key: rejectsKey, ...rejects.info, solutions: 0 } }),
+        ...(rows && {
+          part: fileAt(objectKeys.snapshotPart(source, snapshotId, number), rows, this.#solutions),
+        }),
+        ...(rejects && { rejects: fileAt(objectKeys.snapshotRejects(source, snapshotId, number), rejects) }),
+        ...(tombstones && {
+          tombstones: fileAt(objectKeys.snapshotTombstones(source, snapshotId, number), tombstones),
+        }),
+        ...(index && { index: fileAt(objectKeys.snapshotIndex(source, snapshotId, number), index) }),
         ...(this.#fetched && { fetched: this.#fetched }),
         seen: Buffer.from(BigUint64Array.from(this.#hashes).buffer).toString("base64"),
       };
-      const key = objectKeys.snapshotCheckpoint(place.source, place.snapshotId, number);
+      const key = objectKeys.snapshotCheckpoint(source, snapshotId, number);
       if (!(await claim(objects, key, Buffer.from(JSON.stringify(checkpoint))))) continue;
-      if (rows) await objects.put(partKey, rows.body);
-      if (rejects) await objects.put(rejectsKey, rejects.body);
-      return { number, bytes: (rows?.info.bytes ?? 0) + (rejects?.info.bytes ?? 0) };
+      return { number, bytes: await this.#put(objects, checkpoint, files) };
     }
+  }
+
+  async #pack(): Promise<Packed> {
+    const [rows, rejects, tombstones, index] = [
+      await pack(this.#lines),
+      await pack(this.#rejects),
+      await pack(this.#tombstones),
+      await pack(this.#index),
+    ];
+    return { rows, rejects, tombstones, index };
+  }
+
+  /** @returns the bytes written. */
+  async #put(objects: ObjectStore, named: PartCheckpoint, files: Packed): Promise<number> {
+    let bytes = 0;
+    const pairs = [
+      [named.part, files.rows],
+      [named.rejects, files.rejects],
+      [named.tombstones, files.tombstones],
+      [named.index, files.index],
+    ] as const;
+    for (const [part, file] of pairs) {
+      if (part === undefined || file === undefined) continue;
+      await objects.put(part.key, file.body);
+      bytes += part.bytes;
+    }
+    return bytes;
   }
 }
 
@@ -106,9 +149,19 @@ async function claim(objects: ObjectStore, key: string, body: Buffer): Promise<b
   return stored !== undefined && body.equals(await collect(stored));
 }
 
-async function pack(
-  lines: readonly string[],
-): Promise<{ body: Buffer; info: Omit<SnapshotPart, "key" | "solutions"> } | undefined> {
+interface PackedFile {
+  body: Buffer;
+  info: Omit<SnapshotPart, "key" | "solutions">;
+}
+
+/** The files of one part; those that would be empty are absent. */
+type Packed = Record<"rows" | "rejects" | "tombstones" | "index", PackedFile | undefined>;
+
+function fileAt(key: string, { info }: PackedFile, solutions = 0): SnapshotPart {
+  return { key, ...info, solutions };
+}
+
+async function pack(lines: readonly string[]): Promise<PackedFile | undefined> {
   if (lines.length === 0) return undefined;
   const raw = Buffer.from(`${lines.join("\n")}\n`);
   const body = await zstd(raw);

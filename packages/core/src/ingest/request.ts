@@ -1,9 +1,12 @@
-import { messageOf, TracemillError } from "../errors.ts";
+import { isTracemillError, messageOf, TracemillError } from "../errors.ts";
 import type { Clock, Random } from "../ports/clock.ts";
+import { readBody } from "./body/read-body.ts";
+import type { ArtifactStore } from "./body/spool.ts";
 import { type Carried, createCarried, type DemandField, freshValue } from "./demand.ts";
 import { createPace, type Pace } from "./pace.ts";
 import { refusal, withoutToken } from "./refusal.ts";
 import { backoffMs, LONGEST_WAIT_MS } from "./retry.ts";
+import { withTimeout } from "./time-limit.ts";
 import { type Answer, type Attempt, judge, type Setback } from "./verdict.ts";
 
 export interface RequestOptions {
@@ -11,18 +14,22 @@ export interface RequestOptions {
   token: string;
   /** Where the token came from, for messages: the variable's name. */
   tokenName: string;
-  /** Milliseconds for one request, body included. */
+  /** Milliseconds for one request, body included; each MiB of a long body has the same time again. */
   timeoutMs: number;
   /** Least milliseconds between the starts of two requests. */
   sleepMs: number;
   /** Tries after the first one. */
   maxRetries: number;
+  /** Most requests under way at once; fewer when the server says that it has too many. */
+  mostAtOnce: number;
 }
 
 export interface RequestDeps {
   fetch: typeof fetch;
   clock: Clock;
   random: Random;
+  /** Takes the long values of answers, which are else kept in them: see `readBody`. */
+  artifacts?: ArtifactStore | undefined;
   /** Stops requests and waits. */
   signal?: AbortSignal | undefined;
   /** Told in words when a request is sent again after a second failure or later: one failure is nothing unusual. */
@@ -99,7 +106,7 @@ interface Line {
 /** Makes the one place through which a client talks: token, pace, timeout, retries, nonce and run id. */
 export function createRequester(options: RequestOptions, deps: RequestDeps): Requester {
   assertToken(options);
-  const pace = createPace(options.sleepMs, deps.clock);
+  const pace = createPace(options, deps.clock);
   const line: Line = {
     options,
     deps,
@@ -124,11 +131,7 @@ async function send(
   const exchange: Exchange = { what, url, body, write, key, sent, tries: 0, demands: 0, redirects: 0 };
   for (;;) {
     exchange.sent = line.carried.fields();
-    const outcome = await attempt(
-      line,
-      ...toRequest(exchange, line.options.token),
-      timeoutOf(exchange, line),
-    );
+    const outcome = await attempt(line, exchange);
     const verdict = judge(outcome, expected);
     if (verdict.kind === "answer") return verdict.answer;
     await prepareNext(line, exchange, verdict);
@@ -137,25 +140,38 @@ async function send(
   }
 }
 
-/** One HTTP exchange, or the error that came instead; throws when the client is stopped. */
-async function attempt(line: Line, url: URL, init: RequestInit, timeoutMs: number): Promise<Attempt | Error> {
-  const { fetch, signal } = line.deps;
-  await line.pace.turn(signal);
+/**
+ * One HTTP exchange, or the error that came instead; throws when the client is stopped, and where another try would
+ * end the same.
+ */
+async function attempt(line: Line, exchange: Exchange): Promise<Attempt | Error> {
+  const turn = await line.pace.turn(line.deps.signal);
   line.stats.requests += 1;
+  let outcome: Attempt | Error | undefined;
   try {
-    return await withTimeout(timeoutMs, signal, async (limit) => {
-      const response = await fetch(url, { ...init, signal: limit, redirect: "manual" });
-      return {
-        status: response.status,
-        text: await response.text(),
-        retryAfter: response.headers.get("retry-after"),
-        location: response.headers.get("location"),
-      };
-    });
+    outcome = await exchangeOnce(line, exchange);
   } catch (error) {
-    signal?.throwIfAborted();
-    return error instanceof Error ? error : new Error(messageOf(error));
+    line.deps.signal?.throwIfAborted();
+    if (isTracemillError(error)) throw error;
+    outcome = error instanceof Error ? error : new Error(messageOf(error));
+  } finally {
+    turn.end(outcome);
   }
+  return outcome;
+}
+
+async function exchangeOnce(line: Line, exchange: Exchange): Promise<Attempt> {
+  const { fetch, signal, artifacts } = line.deps;
+  const [url, init] = toRequest(exchange, line.options.token);
+  return withTimeout(timeoutOf(exchange, line), signal, async (limit) => {
+    const response = await fetch(url, { ...init, signal: limit.signal, redirect: "manual" });
+    return {
+      status: response.status,
+      text: await readBody(response, exchange.what, { artifacts, onProgress: limit.renew }),
+      retryAfter: response.headers.get("retry-after"),
+      location: response.headers.get("location"),
+    };
+  });
 }
 
 /** Sets an exchange up for its next attempt. @throws TracemillError when there is none to make. */
@@ -263,26 +279,6 @@ function assertToken({ token, tokenName }: RequestOptions): void {
     "invalid-input",
     `${tokenName} is ${token === "" ? "empty" : "no bearer token: it holds spaces, line ends or non-ASCII characters"}; set it again`,
   );
-}
-
-/** Runs `work` with a signal that fires after `ms`; the timer covers all of it, so a stalled body counts. */
-async function withTimeout<T>(
-  ms: number,
-  outer: AbortSignal | undefined,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  // Not AbortSignal.any: the outer signal lives for the whole ingest, and would keep one entry a request.
-  const controller = new AbortController();
-  const stop = (): void => controller.abort(outer?.reason);
-  const timer = setTimeout(() => controller.abort(new Error(`no whole answer within ${ms} ms`)), ms);
-  outer?.addEventListener("abort", stop, { once: true });
-  try {
-    outer?.throwIfAborted();
-    return await work(controller.signal);
-  } finally {
-    clearTimeout(timer);
-    outer?.removeEventListener("abort", stop);
-  }
 }
 
 async function cancellable<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {

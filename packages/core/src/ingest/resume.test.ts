@@ -1,14 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fakeClock } from "../../../../test/fakes/clock.ts";
+import { dyingFetch, dyingStores, type Stores } from "../../../../test/fakes/dying.ts";
 import { memoryObjectStore, memoryRecordStore } from "../../../../test/fakes/memory-stores.ts";
 import { type Hint, startProductionApi } from "../../../../test/servers/production-api.ts";
 import { testToken } from "../../../../test/servers/production-client.ts";
 import { isTracemillError } from "../errors.ts";
-import type { ObjectStore } from "../ports/object-store.ts";
-import type { RecordStore } from "../ports/record-store.ts";
 import { readCursor } from "./cursor.ts";
-import { latestSnapshot, readSnapshotRows, type SnapshotManifest } from "./manifest.ts";
+import { filesOf, latestSnapshot, readSnapshotRows, type SnapshotManifest } from "./manifest.ts";
 import type { IngestInput } from "./options.ts";
 import { type IngestDeps, ingestSnapshot } from "./snapshot.ts";
 
@@ -18,11 +17,6 @@ const solutions = Object.fromEntries(
   tasks.map(({ id }, index) => [id, index % 4 === 3 ? [] : [{ id: `${id}-a`, steps: [] }]]),
 );
 const kept = tasks.filter((_, index) => index % 4 !== 3).map(({ id }) => id);
-
-interface Stores {
-  objects: ObjectStore;
-  records: RecordStore;
-}
 
 const memoryStores = (): Stores => ({ objects: memoryObjectStore(), records: memoryRecordStore() });
 
@@ -45,36 +39,6 @@ async function idsIn({ objects }: Stores, { source, snapshotId }: SnapshotManife
   return (await Array.fromAsync(readSnapshotRows(objects, source, snapshotId))).map((row) => row.task.id);
 }
 
-/** The stores of a process that dies at its `left`-th write: the write that is under way may still land. */
-function dyingStores({ objects, records }: Stores, left: number, lands: boolean): Stores {
-  let writes = left;
-  const write = async <T>(work: () => Promise<T>): Promise<T> => {
-    writes -= 1;
-    if (writes > 0) return work();
-    if (writes === 0 && lands) await work();
-    throw new Error("killed");
-  };
-  return {
-    objects: {
-      ...objects,
-      put: (key, body) => write(() => objects.put(key, body)),
-      putIfAbsent: (key, body) => write(() => objects.putIfAbsent(key, body)),
-      delete: (key) => write(() => objects.delete(key)),
-    },
-    records: { ...records, put: (key, data, condition) => write(() => records.put(key, data, condition)) },
-  };
-}
-
-/** A fetch that works this many times. */
-function dyingFetch(left: number): typeof fetch {
-  let requests = left;
-  return async (url, init) => {
-    requests -= 1;
-    if (requests < 0) return Response.json({ error: "no more" }, { status: 401 });
-    return fetch(url, init);
-  };
-}
-
 const hints: Hint[] = ["total", "next-url", "next-number", "next_cursor", "none"];
 
 describe("an ingest that was stopped", () => {
@@ -85,7 +49,7 @@ describe("an ingest that was stopped", () => {
     const property = fc.asyncProperty(stops, fc.constantFrom(...hints), async (given, hint) => {
       api.quirks.hint = hint;
       const stores = memoryStores();
-      const input = { baseUrl: api.url, taskPageSize: 5 };
+      const input = { baseUrl: api.url, taskPageSize: 5, full: true };
       for (const stop of given) {
         await ingestInto(stores, input, { fetch: dyingFetch(stop) }).catch((error: unknown) => {
           expect(isTracemillError(error, "unauthorized")).toBe(true);
@@ -128,11 +92,12 @@ describe("an ingest that was stopped", () => {
         const before = await latestSnapshot(stores.records, "prod");
         const manifest = await ingestInto(stores, input);
         expect(await idsIn(stores, manifest)).toEqual(kept);
-        expect(manifest.counts).toMatchObject({ rows: 18, empty: 6, duplicates: 0 });
+        expect(manifest.state).toEqual({ tasks: 18, solutions: 18 });
         if (before !== undefined) continue;
-        const named = [...manifest.parts, ...manifest.rejectParts].map((part) => part.key);
+        expect(manifest.counts).toMatchObject({ rows: 18, empty: 6, duplicates: 0 });
         const found = (await Array.fromAsync(stores.objects.list(""))).map(({ key }) => key);
-        expect(found.filter((key) => !key.endsWith("/manifest.json"))).toEqual(named);
+        const files = found.filter((key) => !key.endsWith("/manifest.json"));
+        expect(files.sort()).toEqual(filesOf(manifest).sort());
       }
     }
   });

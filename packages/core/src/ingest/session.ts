@@ -1,23 +1,27 @@
-import { timeId } from "../ids.ts";
+import { snapshotIdAfter, timeId } from "../ids.ts";
 import { objectKeys } from "../keys.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { RecordStore } from "../ports/record-store.ts";
 import {
+  type ChainLink,
   type IngestCounts,
   type IngestQuery,
   NO_COUNTS,
+  NO_LINK,
   type OpenCursor,
   type ResumePoint,
   readCursor,
   writeCursor,
 } from "./cursor.ts";
+import type { FetchedRow } from "./fetched-row.ts";
 import { IdSet } from "./id-set.ts";
-import { SnapshotManifest } from "./manifest.ts";
-import { assertSameQuery, isSameQuery } from "./options.ts";
-import { addSeen, PartBuffer, readCheckpoint } from "./parts.ts";
-import type { FetchedRow, RowStart } from "./rows.ts";
-import { tally } from "./tally.ts";
+import type { RowStart } from "./list.ts";
+import { readManifest, SnapshotManifest } from "./manifest.ts";
+import { assertSameQuery, isSameQuery, isSameScope } from "./options.ts";
+import { addSeen, PartBuffer, type PartCheckpoint, readCheckpoint } from "./parts.ts";
+import { resolveSince } from "./since.ts";
+import { linkWith, tally } from "./tally.ts";
 
 export interface SessionDeps {
   objects: ObjectStore;
@@ -33,6 +37,7 @@ export class IngestSession {
   #version: number;
   #resume: ResumePoint;
   #taken: number;
+  #link: ChainLink;
   #buffer = new PartBuffer();
   readonly #deps: SessionDeps;
 
@@ -42,6 +47,7 @@ export class IngestSession {
     this.#version = version;
     this.#resume = cursor.resume;
     this.#taken = cursor.taken;
+    this.#link = cursor.link;
     this.#deps = deps;
   }
 
@@ -49,8 +55,9 @@ export class IngestSession {
   async take(row: FetchedRow): Promise<void> {
     this.#buffer.add(row);
     this.#resume = row.place;
-    if (row.kind !== "duplicate") this.#taken += 1;
+    if (row.kind !== "duplicate" && row.place.status === "within") this.#taken += 1;
     this.counts = tally(this.counts, row);
+    this.#link = linkWith(this.#link, row, this.#deps.clock.now());
     if (this.#buffer.full) await this.flush();
   }
 
@@ -66,8 +73,8 @@ export class IngestSession {
       this.counts = { ...this.counts, bytes: this.counts.bytes + bytes };
     }
     const updatedAt = new Date(clock.now()).toISOString();
-    const { counts } = this;
-    const cursor = { ...this.cursor, updatedAt, resume, taken: this.#taken, counts, nextPart, skippedParts };
+    const position = { updatedAt, resume, taken: this.#taken, link: this.#link, counts: this.counts };
+    const cursor = { ...this.cursor, ...position, nextPart, skippedParts };
     this.#version = await writeCursor(records, cursor, this.#version);
     this.cursor = cursor;
     this.#buffer = new PartBuffer();
@@ -84,28 +91,31 @@ export class IngestSession {
 
   /** The manifest of all that was stored. */
   async manifest(): Promise<SnapshotManifest> {
-    const { source, snapshotId, query, startedAt, counts } = this.cursor;
-    const parts: SnapshotManifest["parts"] = [];
-    const rejectParts: SnapshotManifest["rejectParts"] = [];
-    let fetched: SnapshotManifest["fetched"];
+    const { source, snapshotId, query, startedAt, counts, link } = this.cursor;
+    const kept: PartCheckpoint[] = [];
     for (const number of this.#partNumbers()) {
-      const checkpoint = await readCheckpoint(this.#deps.objects, this.cursor, number);
-      if (checkpoint.part) parts.push(checkpoint.part);
-      if (checkpoint.rejects) rejectParts.push(checkpoint.rejects);
-      if (checkpoint.fetched)
-        fetched = { ...checkpoint.fetched, first: (fetched ?? checkpoint.fetched).first };
+      // The hashes are not wanted any more: 8 bytes a task, for all of them at once.
+      kept.push({ ...(await readCheckpoint(this.#deps.objects, this.cursor, number)), seen: "" });
     }
+    const files = (name: "part" | "rejects" | "tombstones" | "index") =>
+      kept.map((checkpoint) => checkpoint[name]).filter((part) => part !== undefined);
+    const fetched = kept.map((checkpoint) => checkpoint.fetched).filter((each) => each !== undefined);
+    const [first, last] = [fetched[0]?.first, fetched.at(-1)?.last];
     return SnapshotManifest.parse({
       schemaVersion: 1,
       source,
       snapshotId,
+      kind: link.parent === undefined ? "full" : "incremental",
+      ...link,
       query,
       startedAt,
       completedAt: new Date(this.#deps.clock.now()).toISOString(),
-      ...(fetched && { fetched }),
+      ...(first !== undefined && last !== undefined && { fetched: { first, last } }),
       counts,
-      parts,
-      rejectParts,
+      parts: files("part"),
+      rejectParts: files("rejects"),
+      tombstoneParts: files("tombstones"),
+      indexParts: files("index"),
     });
   }
 
@@ -123,21 +133,29 @@ export class IngestSession {
   }
 }
 
+export interface SessionRequest {
+  source: string;
+  query: IngestQuery;
+  restart: boolean;
+  full: boolean;
+}
+
 /**
- * Goes on with the source's unfinished snapshot, or begins one. Either way the cursor is written under this
- * process's name, so that a process that had it until now fails at its next write.
+ * Goes on with the source's unfinished snapshot, or begins one: one that builds on the last whole snapshot when that
+ * is of the same tasks. Either way the cursor is written under this process's name, so that a process that had it
+ * until now fails at its next write.
  * @throws TracemillError `conflict` when the unfinished one has another query, or another process is quicker.
  */
-export async function openSession(
-  { source, query, restart }: { source: string; query: IngestQuery; restart: boolean },
-  deps: SessionDeps,
-): Promise<IngestSession> {
+export async function openSession(request: SessionRequest, deps: SessionDeps): Promise<IngestSession> {
+  const { source, query, restart, full } = request;
   const found = await readCursor(deps.records, source);
   const now = deps.clock.now();
   const owner = timeId("own", now);
   const updatedAt = new Date(now).toISOString();
   const open = found?.data.status === "open" ? found.data : undefined;
-  if (open !== undefined && !restart && !isDroppable(open, query)) {
+  // What an incremental one has fetched, a full one fetches too.
+  const dropped = restart || (full && open?.link.parent !== undefined);
+  if (open !== undefined && !dropped && !isDroppable(open, query)) {
     assertSameQuery(source, open.query, query);
     const taken: OpenCursor = { ...open, owner, updatedAt };
     return new IngestSession(taken, await writeCursor(deps.records, taken, found?.version), deps);
@@ -147,11 +165,12 @@ export async function openSession(
     schemaVersion: 1,
     status: "open",
     source,
-    snapshotId: timeId("snap", now),
+    snapshotId: snapshotIdAfter(open?.snapshotId ?? previous, now),
     owner,
     query,
     startedAt: updatedAt,
     updatedAt,
+    link: linkTo(full ? undefined : await findParent(request, previous, deps), query, now),
     counts: NO_COUNTS,
     resume: { status: "start" },
     taken: 0,
@@ -162,6 +181,41 @@ export async function openSession(
   const version = await writeCursor(deps.records, cursor, found?.version);
   if (open !== undefined) await removeExcept(deps.objects, source, open.snapshotId, new Set());
   return new IngestSession(cursor, version, deps);
+}
+
+/** The last whole snapshot, when one of this query can build on it. */
+async function findParent(
+  { source, query }: SessionRequest,
+  previous: string | undefined,
+  { objects }: SessionDeps,
+): Promise<SnapshotManifest | undefined> {
+  const last = previous === undefined ? undefined : await readManifest(objects, source, previous);
+  return last?.indexParts !== undefined && isSameScope(last.query, query) ? last : undefined;
+}
+
+/** How far back of the newest timestamp an API is asked for changes: those that it made visible late are among them. */
+const FILTER_OVERLAP_MS = 10 * 60_000;
+
+function linkTo(
+  parent: SnapshotManifest | undefined,
+  { since, sinceParam }: IngestQuery,
+  now: number,
+): ChainLink {
+  const asked = since === undefined ? undefined : resolveSince(since, now);
+  const newest = parent?.newest === undefined ? undefined : Date.parse(parent.newest) - FILTER_OVERLAP_MS;
+  const filter = sinceParam === undefined ? undefined : (asked ?? newest);
+  return {
+    ...NO_LINK,
+    ...(parent && {
+      parent: parent.snapshotId,
+      depth: parent.depth + 1,
+      state: parent.state,
+      evidence: parent.evidence,
+    }),
+    ...(parent?.newest !== undefined && { newest: parent.newest }),
+    ...(asked !== undefined && { since: new Date(asked).toISOString() }),
+    ...(filter !== undefined && { filter: new Date(filter).toISOString() }),
+  };
 }
 
 /** One that has fetched nothing yet is no loss when another query is asked, such as one with a mended address. */

@@ -53,6 +53,7 @@ describe("a snapshot", () => {
     expect(await latestSnapshot(records, "prod")).toBe(manifest.snapshotId);
     expect(await readManifest(objects, "prod", manifest.snapshotId)).toEqual(manifest);
     expect(await keys()).toEqual([
+      objectKeys.snapshotIndex("prod", manifest.snapshotId, 0),
       objectKeys.snapshotManifest("prod", manifest.snapshotId),
       objectKeys.snapshotPart("prod", manifest.snapshotId, 0),
     ]);
@@ -185,9 +186,9 @@ describe("what does not become a row", () => {
     const manifest = await ingest({ maxRetries: 1 });
     expect(manifest.counts).toMatchObject({ rows: 5, rejects: 1 });
     api.quirks.faults = [{ match: /tasks\/t[2-5]\/solutions/, kind: "status", times: 99 }];
-    await expect(ingest({ maxRetries: 1 })).rejects.toMatchObject({ code: "source-unavailable" });
+    await expect(ingest({ maxRetries: 1, full: true })).rejects.toMatchObject({ code: "source-unavailable" });
     api.quirks.faults = [];
-    expect((await ingest({ maxRetries: 1 })).counts).toMatchObject({ rows: 6, rejects: 0 });
+    expect((await ingest({ maxRetries: 1, full: true })).counts).toMatchObject({ rows: 6, rejects: 0 });
   });
 });
 

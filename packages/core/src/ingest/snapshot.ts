@@ -2,12 +2,17 @@ import { objectKeys } from "../keys.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { RecordStore } from "../ports/record-store.ts";
 import { parseAs } from "../validation.ts";
+import { clearSpools } from "./body/spool.ts";
+import { loadKnown, missingTasks } from "./chain/read-index.ts";
+import { Trust } from "./chain/trust.ts";
 import type { ProductionClient } from "./client.ts";
-import type { IngestCounts } from "./cursor.ts";
-import { readManifest, type SnapshotManifest } from "./manifest.ts";
-import { clientFor, type FetchDeps, type IngestInput, IngestOptions, toQuery } from "./options.ts";
-import { fetchRows } from "./rows.ts";
+import type { IngestCounts, OpenCursor } from "./cursor.ts";
+import type { IdSet } from "./id-set.ts";
+import { filesOf, readManifest, type SnapshotManifest } from "./manifest.ts";
+import { clientFor, type FetchDeps, type IngestInput, IngestOptions, namesAll, toQuery } from "./options.ts";
+import { fetchRows, type RowDeps, type RowQuery } from "./rows.ts";
 import { type IngestSession, openSession, removeExcept } from "./session.ts";
+import { filterBy } from "./since.ts";
 import { withRequests } from "./tally.ts";
 
 export interface IngestDeps extends FetchDeps {
@@ -18,7 +23,8 @@ export interface IngestDeps extends FetchDeps {
 }
 
 /**
- * Mirrors a production API into `raw/<source>/<snapshotId>/`. An unfinished snapshot of the same query is
+ * Mirrors a production API into `raw/<source>/<snapshotId>/`. Where the last whole snapshot is of the same query, only
+ * what is new since then, has changed or is gone goes into this one (docs/design/incremental-ingest.md). An unfinished snapshot of the same query is
  * gone on with; when this process is stopped or fails, everything fetched in order until then is stored first.
  * @returns the manifest of the finished snapshot.
  * @throws TracemillError `invalid-input`, `unauthorized`, `source-unavailable`, `source-protocol`, `conflict`,
@@ -26,9 +32,12 @@ export interface IngestDeps extends FetchDeps {
  */
 export async function ingestSnapshot(input: IngestInput, deps: IngestDeps): Promise<SnapshotManifest> {
   const options = parseAs(IngestOptions, input, "ingest options");
-  const client = clientFor(options, pickFetchDeps(deps));
+  const artifacts = { objects: deps.objects, source: options.source };
+  const client = clientFor(options, { ...pickFetchDeps(deps), artifacts });
   const query = toQuery(options, client);
-  const session = await openSession({ source: options.source, query, restart: options.restart }, deps);
+  const { restart, full } = options;
+  const session = await openSession({ source: options.source, query, restart, full }, deps);
+  await clearSpools(artifacts);
   const { source, snapshotId } = session.cursor;
   // Killed between the manifest and the cursor: there is nothing left to fetch.
   const manifest =
@@ -46,7 +55,12 @@ async function fill(
   const recount = (): void => {
     session.counts = withRequests(session.counts, before, client.stats);
   };
-  const rows = fetchRows(options, { client, clock: deps.clock }, await session.start());
+  const start = await session.start();
+  const rows = fetchRows(
+    rowQuery(options, session.cursor),
+    await rowDeps(session.cursor, client, deps),
+    start,
+  );
   try {
     for (;;) {
       const next = await nextOrStored(rows, session, recount);
@@ -61,6 +75,34 @@ async function fill(
   recount();
   await session.flush({ status: "end" });
   return session.manifest();
+}
+
+function rowQuery(options: IngestOptions, { query, link }: OpenCursor): RowQuery {
+  const { statuses, search, maxTasks, includeEmpty, concurrency, sinceParam } = options;
+  return {
+    statuses,
+    search,
+    maxTasks,
+    includeEmpty,
+    concurrency,
+    ...(link.since !== undefined && { sinceMs: Date.parse(link.since) }),
+    filter: filterBy(sinceParam, link.filter),
+    complete: namesAll(query, link.filter),
+  };
+}
+
+async function rowDeps(
+  { source, query, link }: OpenCursor,
+  client: ProductionClient,
+  { objects, clock }: IngestDeps,
+): Promise<RowDeps> {
+  const trust = new Trust(link.evidence, link.depth);
+  if (link.parent === undefined) return { client, clock, trust };
+  const parent = { source, snapshotId: link.parent };
+  const known = await loadKnown(objects, parent);
+  const movingOnly = !namesAll(query, link.filter);
+  const missing = (seen: IdSet) => missingTasks(objects, parent, { known, seen, movingOnly });
+  return { client, clock, trust, known, missing };
 }
 
 /** The next row; when there is an error instead, what came before it is stored before the error is passed on. */
@@ -89,8 +131,7 @@ async function finish(
   const manifest = created ? filled : ((await readManifest(objects, source, snapshotId)) ?? filled);
   await session.complete(manifest);
   // Last, since another process may be at work on this snapshot until the cursor says complete.
-  const files = [...manifest.parts, ...manifest.rejectParts].map((part) => part.key);
-  await removeExcept(objects, source, snapshotId, new Set([key, ...files]));
+  await removeExcept(objects, source, snapshotId, new Set([key, ...filesOf(manifest)]));
   return manifest;
 }
 

@@ -1,8 +1,8 @@
 import type { ClientStats } from "./client.ts";
-import type { IngestCounts } from "./cursor.ts";
-import type { FetchedRow } from "./rows.ts";
+import type { ChainLink, IngestCounts } from "./cursor.ts";
+import type { FetchedRow } from "./fetched-row.ts";
 
-/** The counts with one more entry of the source in them. */
+/** The counts with one more task of the source in them. */
 export function tally(counts: IngestCounts, row: FetchedRow): IngestCounts {
   switch (row.kind) {
     case "row":
@@ -11,9 +11,22 @@ export function tally(counts: IngestCounts, row: FetchedRow): IngestCounts {
         rows: counts.rows + 1,
         solutions: counts.solutions + row.solutions,
         rejects: counts.rejects + row.rejects.length,
+        added: counts.added + (row.replaces === undefined ? 1 : 0),
+        changed: counts.changed + (row.replaces === undefined ? 0 : 1),
+        vanished: counts.vanished + Math.max(0, (row.replaces ?? 0) - row.solutions),
+      };
+    case "unchanged":
+      return {
+        ...counts,
+        unchanged: counts.unchanged + 1,
+        checked: counts.checked + (row.looked ? 1 : 0),
       };
     case "empty":
       return { ...counts, empty: counts.empty + 1 };
+    case "gone":
+      return { ...counts, deleted: counts.deleted + 1 };
+    case "older":
+      return { ...counts, older: counts.older + 1 };
     case "duplicate":
       return { ...counts, duplicates: counts.duplicates + 1 };
     case "rejected":
@@ -28,4 +41,28 @@ export function withRequests(counts: IngestCounts, before: IngestCounts, stats: 
     requests: before.requests + stats.requests,
     retries: before.retries + stats.retries,
   };
+}
+
+/**
+ * The link of a snapshot with one more task in it.
+ * @param now milliseconds since the epoch. A source whose clock is ahead must not move `newest` beyond it: what
+ *   changes until then would not be asked for.
+ */
+export function linkWith(link: ChainLink, row: FetchedRow, now: number): ChainLink {
+  if (row.kind === "duplicate" || row.kind === "older") return link;
+  const { evidence, newest } = link;
+  const time = row.time === undefined ? undefined : new Date(Math.min(row.time, now)).toISOString();
+  return {
+    ...link,
+    state: stateWith(link.state, row),
+    ...(row.evidence && { evidence: { ...evidence, [row.evidence]: evidence[row.evidence] + 1 } }),
+    ...(time !== undefined && (newest === undefined || newest < time) && { newest: time }),
+  };
+}
+
+function stateWith({ tasks, solutions }: ChainLink["state"], row: FetchedRow): ChainLink["state"] {
+  if (row.kind === "gone") return { tasks: tasks - 1, solutions: solutions - row.replaces };
+  if (row.kind !== "row") return { tasks, solutions };
+  const added = row.replaces === undefined ? 1 : 0;
+  return { tasks: tasks + added, solutions: solutions + row.solutions - (row.replaces ?? 0) };
 }

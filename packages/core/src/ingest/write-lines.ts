@@ -2,7 +2,8 @@ import { parseAs } from "../validation.ts";
 import { type IngestCounts, NO_COUNTS } from "./cursor.ts";
 import type { IngestReject } from "./manifest.ts";
 import { clientFor, type FetchDeps, type FetchInput, FetchOptions } from "./options.ts";
-import { fetchRows } from "./rows.ts";
+import { fetchRows, type RowQuery } from "./rows.ts";
+import { filterBy, resolveSince } from "./since.ts";
 import { tally, withRequests } from "./tally.ts";
 
 export interface WriteLinesDeps extends FetchDeps {
@@ -22,7 +23,7 @@ export async function writeLines(input: FetchInput, deps: WriteLinesDeps): Promi
   const options = parseAs(FetchOptions, input, "ingest options");
   const client = clientFor(options, deps);
   let counts = NO_COUNTS;
-  for await (const row of fetchRows(options, { client, clock: deps.clock })) {
+  for await (const row of fetchRows(rowQuery(options, deps.clock.now()), { client, clock: deps.clock })) {
     counts = withRequests(tally(counts, row), NO_COUNTS, client.stats);
     if (row.kind === "row") {
       await deps.write(row.line);
@@ -34,4 +35,10 @@ export async function writeLines(input: FetchInput, deps: WriteLinesDeps): Promi
     deps.onProgress?.(counts);
   }
   return withRequests(counts, NO_COUNTS, client.stats);
+}
+
+function rowQuery({ since, sinceParam, ...options }: FetchOptions, now: number): RowQuery {
+  const sinceMs = since === undefined ? undefined : resolveSince(since, now);
+  const iso = sinceMs === undefined ? undefined : new Date(sinceMs).toISOString();
+  return { ...options, sinceMs, filter: filterBy(sinceParam, iso), complete: false };
 }

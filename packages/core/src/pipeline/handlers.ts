@@ -77,13 +77,14 @@ export const fanOuts: Record<FanOutName, ShardHandler> = {
 async function ingest(deps: PipelineDeps): Promise<StepOutput> {
   const { source } = deps.spec;
   if (source === undefined) return {};
+  if (source.snapshot !== undefined) return { source: source.name, snapshotId: source.snapshot };
   if (deps.production === undefined) {
     throw new TracemillError(
       "invalid-spec",
       "`source` wants the production API: set TRACEMILL_PROD_BASE_URL and TRACEMILL_PROD_API_TOKEN",
     );
   }
-  const { kind: _, name, baseUrl, ...query } = source;
+  const { kind: _, name, baseUrl, take: __, snapshot: ___, ...query } = source;
   const manifest = await ingestSnapshot(
     { ...query, source: name, baseUrl: baseUrl ?? deps.production.baseUrl },
     {

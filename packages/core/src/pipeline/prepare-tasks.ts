@@ -6,6 +6,7 @@ import { latestSnapshot } from "../ingest/manifest.ts";
 import { objectKeys } from "../keys.ts";
 import type { LoadedTask } from "../ports/agent.ts";
 import { readPrepared } from "../prepare/catalog.ts";
+import { changedTasks } from "../prepare/changed.ts";
 import { prepareSnapshot } from "../prepare/prepare.ts";
 import { harborTaskRef, scenarioTaskRef } from "../run/task-ref.ts";
 import type { TaskRef } from "../run/trial.ts";
@@ -50,11 +51,20 @@ async function* allTasks(
   ingested: { source: string; snapshotId: string } | undefined,
   deps: PipelineDeps,
 ): AsyncGenerator<TaskRef> {
-  if (ingested !== undefined) yield* snapshotTasks(ingested, deps);
+  if (ingested !== undefined) yield* ingestedTasks(ingested, deps);
   for (const place of deps.spec.tasks) {
     if (isSnapshotPlace(place)) yield* namedSnapshotTasks(place.slice(snapshotPrefix.length), deps);
     else for await (const folder of deps.taskFolders(place)) yield await storeFolder(folder, deps);
   }
+}
+
+/** Of what the run ingested: all that the source has, or only what is new or has changed, as the spec says. */
+async function* ingestedTasks(
+  snapshot: { source: string; snapshotId: string },
+  deps: PipelineDeps,
+): AsyncGenerator<TaskRef> {
+  if (deps.spec.source?.take === "changed") yield* changedTasks(snapshot, deps);
+  else yield* snapshotTasks(snapshot, deps);
 }
 
 async function* snapshotTasks(

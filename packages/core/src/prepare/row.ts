@@ -1,13 +1,15 @@
-import { isTracemillError, TracemillError } from "../errors.ts";
+import { TracemillError } from "../errors.ts";
 import { packTask } from "../harbor/archive.ts";
 import { readHarborTask } from "../harbor/task.ts";
-import type { RawRow } from "../production/schemas.ts";
+import { hasMovedValues, restoreValues } from "../ingest/body/whole.ts";
+import { type RawRow, Task } from "../production/schemas.ts";
 import { harborTaskRef, scenarioTaskRef } from "../run/task-ref.ts";
 import type { TaskRef } from "../run/trial.ts";
 import { scenarioFiles, scenarioHash } from "../scenario/scenario.ts";
+import { parseAs } from "../validation.ts";
 import { embeddedTaskFiles, hasEmbeddedTask } from "./embedded-task.ts";
 import type { PrepareProblem } from "./manifest.ts";
-import { type PreparedReference, referencesOf } from "./references.ts";
+import { isFaultOfRow, type ReferenceDeps, storeReferences } from "./references.ts";
 import { scenarioOf } from "./scenario-task.ts";
 import { taskName } from "./task-name.ts";
 import { verifyTaskFiles } from "./verify-task.ts";
@@ -15,7 +17,7 @@ import { verifyTaskFiles } from "./verify-task.ts";
 /** What one row becomes: a task with its references, or else a problem. */
 export interface PreparedRow {
   taskId: string;
-  task?: { ref: TaskRef; archive: Uint8Array; references: PreparedReference[] };
+  task?: { ref: TaskRef; archive: Uint8Array };
   problems: PrepareProblem[];
 }
 
@@ -28,21 +30,27 @@ export interface SnapshotOrigin {
  * Turns one row into a task. A row with a Harbor task or a deciding command becomes a Harbor task; any other
  * becomes a scenario. Whatever does not fit is a problem with its reason, never a failure of the whole.
  */
-export async function prepareRow(row: RawRow, origin: SnapshotOrigin): Promise<PreparedRow> {
+export async function prepareRow(
+  row: RawRow,
+  origin: SnapshotOrigin,
+  deps: ReferenceDeps,
+): Promise<PreparedRow> {
   const taskId = row.task.id;
   try {
-    const { ref, archive, problems: ofTask } = await taskOf(row, origin);
-    const { references, problems } = referencesOf(row);
-    const task = {
-      ref: { ...ref, references: references.map(({ reference }) => reference) },
-      archive,
-      references,
-    };
-    return { taskId, task, problems: [...ofTask, ...problems] };
+    const task = await wholeTask(row.task, deps.objects);
+    const { references, solutions, problems } = await storeReferences({ ...row, task }, deps);
+    const { ref, archive, problems: ofTask } = await taskOf({ ...row, task, solutions }, origin);
+    return { taskId, task: { ref: { ...ref, references }, archive }, problems: [...ofTask, ...problems] };
   } catch (error) {
-    if (!isTracemillError(error)) throw error;
+    if (!isFaultOfRow(error)) throw error;
     return { taskId, problems: [{ taskId, reason: error.message }] };
   }
+}
+
+async function wholeTask(task: Task, objects: ReferenceDeps["objects"]): Promise<Task> {
+  if (!hasMovedValues(task)) return task;
+  const where = `task ${task.id}`;
+  return parseAs(Task, await restoreValues(task, objects, where), where, "invalid-task");
 }
 
 interface RowTask {

@@ -54,6 +54,9 @@ export const EmbeddedHarborTask = z.looseObject({
   archive_base64: z.string().nullish(),
 });
 
+/** Fields that were too long for a row: `artifact:<sha256>;application/json` by the field's name (`restoreValues`). */
+const MovedFields = z.record(z.string(), z.string()).nullish();
+
 export const Task = z.looseObject({
   id: Id,
   /** The source's own word, for example `done`. */
@@ -79,6 +82,7 @@ export const Task = z.looseObject({
   tools: z.array(z.looseObject({})).nullish(),
   /** The right answer of a question, compared with the solution's final answer. */
   expected_answer: z.union([z.string(), z.number()]).nullish(),
+  moved_fields: MovedFields,
 });
 export type Task = z.infer<typeof Task>;
 
@@ -109,6 +113,7 @@ export const Solution = z.looseObject({
   steps: z.array(SolutionStep).nullish(),
   answer: z.union([z.string(), z.number()]).nullish(),
   evaluation: Evaluation.nullish(),
+  moved_fields: MovedFields,
 });
 export type Solution = z.infer<typeof Solution>;
 

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { TracemillError } from "../errors.ts";
 import { sha256Hex } from "../ids.ts";
+import { MOST_REQUESTS } from "../ingest/request-limit.ts";
 import { parseAs } from "../validation.ts";
 import { Duration } from "./duration.ts";
 import { ExportSpec } from "./export-spec.ts";
@@ -20,10 +21,16 @@ const ProdSource = z.strictObject({
   maxTasks: z.number().int().positive().optional(),
   includeEmpty: z.boolean().default(false),
   search: z.string().optional(),
-  concurrency: z.number().int().positive().max(64).default(4),
+  concurrency: z.number().int().positive().max(64).default(MOST_REQUESTS),
   sleepMs: z.number().int().min(0).default(0),
   taskPageSize: z.number().int().positive().default(100),
   solutionPageSize: z.number().int().positive().default(100),
+  /** The API's own parameter by which a list gives only what changed since a time. */
+  sinceParam: z.string().min(1).optional(),
+  /** Which tasks the run is over: all that the source has, or those that its ingest found to be new or changed. */
+  take: z.enum(["latest", "changed"]).default("latest"),
+  /** Run over this snapshot of the source as it is, and ingest nothing. */
+  snapshot: z.string().min(1).optional(),
 });
 
 /** A model that a GPU job serves to the trials of its shard, through an OpenAI-compatible server of its own. */
@@ -150,6 +157,15 @@ export function parseRunSpec(
     throw new TracemillError("invalid-spec", `${where}: \`export.splits\` add up to ${total}, not to 1`);
   }
   return spec;
+}
+
+/** @throws TracemillError `invalid-spec` for what only a run on a machine of one's own can do. */
+export function requireOnAws({ sandbox }: Pick<RunSpec, "sandbox">, where: string): void {
+  if (sandbox !== "docker") return;
+  throw new TracemillError(
+    "invalid-spec",
+    `${where}: \`sandbox: docker\` is for one machine; on AWS say \`job\`, for containers of the task's own image, or \`namespace\``,
+  );
 }
 
 export function specHash(spec: RunSpec): string {

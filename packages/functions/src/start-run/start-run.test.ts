@@ -61,6 +61,13 @@ describe("a new snapshot", () => {
     expect(executions.started[0]?.input).toEqual(inputs[0]);
   });
 
+  test("is what the run is over when the spec names its source: what it brought, if that is all that is wanted", async () => {
+    const { deps } = await world({ tasks: [], source: { kind: "prod", take: "changed" } });
+    const { runId } = await startRun(event, deps);
+    const { source } = await readRunSpec(runId, deps.objects);
+    expect(source).toMatchObject({ name: "prod", take: "changed", snapshot: snapshotId });
+  });
+
   test("starts another run for another snapshot or another spec", async () => {
     const { deps } = await world();
     const { runId } = await startRun(event, deps);

@@ -7,7 +7,7 @@ import type { Clock } from "@tracemill/core/ports/clock.ts";
 import type { ObjectStore } from "@tracemill/core/ports/object-store.ts";
 import type { RecordStore } from "@tracemill/core/ports/record-store.ts";
 import { createRun } from "@tracemill/core/run/runs.ts";
-import { parseRunSpec, type RunSpec } from "@tracemill/core/run/spec.ts";
+import { parseRunSpec, type RunSpec, requireOnAws } from "@tracemill/core/run/spec.ts";
 import { readJson } from "@tracemill/core/stored-json.ts";
 import * as z from "zod";
 import type { Executions, Log } from "../ports.ts";
@@ -38,7 +38,7 @@ export async function startRun(
   { spec: name, source, snapshotId }: StartRunInput,
   deps: StartRunDeps,
 ): Promise<{ runId: string; execution: string }> {
-  const spec = await readSpec(name, deps.objects);
+  const spec = pinned(await readSpec(name, deps.objects), { source, snapshotId });
   const { runId, createdAt } = await createRun(spec, deps, snapshotRunId(snapshotId, name));
   const execution = `${runId}-1`;
   // The same input each time: a start of the same name with another one would be refused.
@@ -48,9 +48,16 @@ export async function startRun(
   return { runId, execution };
 }
 
+/** A spec whose source is the snapshot's runs over that one: another ingest would find nothing changed since. */
+function pinned(spec: RunSpec, { source, snapshotId }: Omit<StartRunInput, "spec">): RunSpec {
+  if (spec.source?.name !== source) return spec;
+  return { ...spec, source: { ...spec.source, snapshot: snapshotId } };
+}
+
 async function readSpec(name: string, objects: ObjectStore): Promise<RunSpec> {
   const key = objectKeys.storedSpec(name);
   const spec = parseRunSpec(await readJson(objects, key), key);
+  requireOnAws(spec, key);
   const folder = spec.tasks.find((place) => !isSnapshotPlace(place));
   if (folder === undefined) return spec;
   throw new TracemillError(

@@ -25,7 +25,7 @@ const closers: readonly [RegExp, string][] = [
 ];
 
 /** Written anew whenever a run goes on or ends, or by people. */
-const derived = /^(runs\/[^/]+\/(results\.csv|summary\.json)|specs\/[^/]+)$/;
+const derived = /^(runs\/[^/]+\/(results\.csv|summary\.json|report\.json)|specs\/[^/]+)$/;
 
 /** The state machine's own lists: they mean nothing elsewhere. */
 const notCopied = /^runs\/[^/]+\/rounds\//;

@@ -33,7 +33,10 @@ export interface SyncRequest {
 const groupsAtOnce = 12;
 
 /** Everything that both homes hold. In this order: what is referred to comes before what refers to it. */
-const prefixes = ["raw/", "prepared/", "tasks/", "references/", "specs/", "runs/", "datasets/"];
+const prefixes = [
+  ...["artifacts/", "labels/", "raw/", "prepared/", "tasks/", "references/"],
+  ...["specs/", "runs/", "datasets/"],
+];
 
 /**
  * Brings objects and rows from one home to another: what is missing there, and what is older there. Nothing that was

@@ -1,4 +1,5 @@
 import type { CliContext } from "../../context.ts";
+import { sizeWords } from "../../size-words.ts";
 
 /** Least time between two progress lines. */
 const sayEveryMs = 2_000;
@@ -54,7 +55,7 @@ export class SyncTally {
 
   line(): string {
     const { copied, replaced, same, ahead, bytes } = this.counts;
-    const parts = [`${number(copied)} copied (${sizeOf(bytes)})`];
+    const parts = [`${number(copied)} copied (${sizeWords(bytes)})`];
     if (replaced > 0) parts.push(`${number(replaced)} brought up to date`);
     parts.push(`${number(same)} the same`);
     if (ahead > 0) parts.push(`${number(ahead)} newer there`);
@@ -72,10 +73,4 @@ export class SyncTally {
 
 function number(value: number): string {
   return value.toLocaleString("en-US");
-}
-
-function sizeOf(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  const power = bytes === 0 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
-  return `${(bytes / 1_024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
 }
