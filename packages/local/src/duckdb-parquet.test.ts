@@ -50,13 +50,14 @@ test("rows come back as they went in, in their order", async () => {
 
 test("the same rows give the same bytes", async () => {
   await using dir = await tempDir();
-  const rows = Array.from({ length: 10_000 }, (_, id) => ({
+  const rows = Array.from({ length: 60_000 }, (_, id) => ({
     id,
-    text: `row ${id}`,
+    text: `row ${id} `.repeat(100),
     messages: [{ role: "user" }],
   }));
   const encode = () => collect(duckdbParquet(dir.path).encode(jsonl(rows), schema));
-  expect((await encode()).equals(await encode())).toBe(true);
+  const first = await encode();
+  for (let again = 0; again < 3; again += 1) expect((await encode()).equals(first)).toBe(true);
 });
 
 test("no rows give a file with the schema", async () => {
@@ -78,12 +79,21 @@ test("a line of tens of megabytes is taken", async () => {
   expect(lengths).toEqual([{ n: 40_000_000 }, { n: 5 }]);
 });
 
-test("large rows make small row groups", async () => {
+test.each([
+  ["2,000 times 16 KB", 2_000, 16_000],
+  ["400 times 200 KB", 400, 200_000],
+])("large rows make row groups that fit into memory: %s", async (_, count, length) => {
   await using dir = await tempDir();
-  const rows = Array.from({ length: 6_000 }, (_, id) => ({ id, text: `${id}`.repeat(4_000) }));
+  const rows = Array.from({ length: count * 3 }, (_, id) => ({ id, text: String(id).padStart(length, "x") }));
   const parquet = await collect(duckdbParquet(dir.path).encode(jsonl(rows), schema));
-  const groups = "SELECT count(DISTINCT row_group_id)::INTEGER AS n FROM parquet_metadata(FILE)";
-  expect(await read(dir.path, parquet, groups)).toEqual([{ n: 3 }]);
+  const groups =
+    "SELECT max(row_group_num_rows)::INTEGER AS largest FROM parquet_metadata(FILE) WHERE column_id = 0";
+  const [{ largest }] = (await read(dir.path, parquet, groups)) as [{ largest: number }];
+  expect(largest * length).toBeLessThan(48 * 1024 * 1024);
+  const order =
+    "SELECT count(*)::INTEGER AS n FROM (SELECT id, file_row_number AS place FROM FILE_AT) WHERE id = place";
+  const sql = order.replace("FILE_AT", "read_parquet(FILE, file_row_number = true)");
+  expect(await read(dir.path, parquet, sql)).toEqual([{ n: count * 3 }]);
 });
 
 test("a line that does not fit the schema is an error, and no temporary file stays", async () => {
@@ -95,4 +105,18 @@ test("a line that does not fit the schema is an error, and no temporary file sta
   await collect(encoder.encode(jsonl([{ id: 1 }]), schema));
   for await (const _ of encoder.encode(jsonl([{ id: 1 }]), schema)) break;
   expect(readdirSync(join(dir.path, "parquet"))).toEqual([]);
+});
+
+test("a file carries the key-value text that it is given, and small integers stay small", async () => {
+  await using dir = await tempDir();
+  const encoded = duckdbParquet(dir.path).encode(
+    jsonl([{ n: 2 }]),
+    { n: "SMALLINT" },
+    { "it's": "a 'value'" },
+  );
+  const parquet = await collect(encoded);
+  const types = await read(dir.path, parquet, "SELECT column_type FROM (DESCRIBE FROM FILE)");
+  expect(types).toEqual([{ column_type: "SMALLINT" }]);
+  const pairs = "SELECT decode(key) AS key, decode(value) AS value FROM parquet_kv_metadata(FILE)";
+  expect(await read(dir.path, parquet, pairs)).toEqual([{ key: "it's", value: "a 'value'" }]);
 });

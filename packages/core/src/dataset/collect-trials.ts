@@ -30,6 +30,8 @@ export interface Collection extends AsyncDisposable {
   notEnded: number;
   /** SHA-256 over trial id, attempt and result hash of every trial, in order of trial id. */
   digest: string;
+  /** Names of the agents that they are of. */
+  agents: ReadonlySet<string>;
   /** When the last of the attempts ended; absent without trials. */
   lastEndedAt?: string;
   read(): AsyncIterable<CollectedTrial>;
@@ -50,7 +52,7 @@ interface CollectDeps {
 export async function collectTrials(runId: string, deps: CollectDeps): Promise<Collection> {
   const spool = await deps.scratch.create();
   try {
-    const counts = { trials: 0, notEnded: 0, lastEndedAt: "" };
+    const counts = { trials: 0, notEnded: 0, lastEndedAt: "", agents: new Set<string>() };
     const digest = createHash("sha256");
     const rows = pMapIterable(trialRows(runId, deps), (row) => readTrial(runId, row, deps), {
       concurrency: readsAtOnce,
@@ -62,6 +64,7 @@ export async function collectTrials(runId: string, deps: CollectDeps): Promise<C
         continue;
       }
       counts.trials += 1;
+      counts.agents.add(trial.result.trial.agent.name);
       const { attempt, endedAt } = trial.result;
       if (endedAt > counts.lastEndedAt) counts.lastEndedAt = endedAt;
       digest.update(`${trial.result.trial.trialId} ${attempt} ${trial.sha256}\n`);
@@ -77,7 +80,7 @@ export async function collectTrials(runId: string, deps: CollectDeps): Promise<C
 function collectionOf(
   spool: ScratchFile,
   digest: string,
-  { lastEndedAt, ...counts }: { trials: number; notEnded: number; lastEndedAt: string },
+  { lastEndedAt, ...counts }: Pick<Collection, "trials" | "notEnded" | "agents"> & { lastEndedAt: string },
 ): Collection {
   return {
     ...counts,

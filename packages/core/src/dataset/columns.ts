@@ -1,10 +1,10 @@
 import type { ColumnType, ParquetSchema } from "../ports/parquet.ts";
-import type { ExportSpec } from "../run/export-spec.ts";
-
-export type DatasetFormat = ExportSpec["formats"][number];
+import type { DatasetFormat } from "../run/export-spec.ts";
+import { artJsonl } from "./art-jsonl.ts";
+import type { TableDefinition } from "./table-definition.ts";
 
 /** Order in which formats are written and shown, whatever the order in the spec. */
-export const datasetFormats = ["sft", "harbor", "trials"] as const satisfies readonly DatasetFormat[];
+export const datasetFormats = ["sft", "harbor", "art", "trials"] as const satisfies readonly DatasetFormat[];
 
 const message: ColumnType = {
   struct: {
@@ -25,11 +25,7 @@ const message: ColumnType = {
   },
 };
 
-/**
- * The columns of each format, the same in every file of every dataset. What differs from row to row in shape
- * (tool definitions, arguments, named rewards) is JSON text, so that no two files disagree on a type.
- */
-export const datasetColumns: Record<DatasetFormat, ParquetSchema> = {
+const columns = {
   sft: {
     row_id: "VARCHAR",
     messages: { list: message },
@@ -59,6 +55,33 @@ export const datasetColumns: Record<DatasetFormat, ParquetSchema> = {
     tool_definitions: "VARCHAR",
     instruction: "VARCHAR",
     verifier_output: "VARCHAR",
+  },
+  /** `write_trajectory_groups_parquet` of openpipe-art 0.5.23; the two JSON texts are what its reader takes. */
+  art: {
+    format_version: "SMALLINT",
+    group_index: "BIGINT",
+    trajectory_index: "BIGINT",
+    group_json: "VARCHAR",
+    trajectory_json: "VARCHAR",
+    group_metadata: "VARCHAR",
+    group_metrics: "VARCHAR",
+    group_logs: { list: "VARCHAR" },
+    reward: "DOUBLE",
+    metrics: "VARCHAR",
+    metadata: "VARCHAR",
+    tools: "VARCHAR",
+    logs: { list: "VARCHAR" },
+    messages: {
+      list: {
+        struct: {
+          role: "VARCHAR",
+          content: "VARCHAR",
+          tool_calls: "VARCHAR",
+          tool_call_id: "VARCHAR",
+          trainable: "BOOLEAN",
+        },
+      },
+    },
   },
   trials: {
     trial_id: "VARCHAR",
@@ -98,11 +121,21 @@ export const datasetColumns: Record<DatasetFormat, ParquetSchema> = {
     exchanges_key: "VARCHAR",
     artifacts_key: "VARCHAR",
   },
-};
+} as const satisfies Record<string, ParquetSchema>;
 
-/** Columns that are JSON text in Parquet and plain JSON in JSONL. */
-export const jsonColumns: Record<DatasetFormat, readonly string[]> = {
-  sft: ["tools"],
-  harbor: ["tool_definitions"],
-  trials: ["agent_options", "rewards"],
+/**
+ * The table of each format. What differs from row to row in shape (tool definitions, arguments, named rewards)
+ * is JSON text in Parquet, so that no two files disagree on a type.
+ */
+export const datasetTables: Record<DatasetFormat, TableDefinition> = {
+  sft: { name: "sft", columns: columns.sft, jsonColumns: ["tools"] },
+  harbor: { name: "harbor", columns: columns.harbor, jsonColumns: ["tool_definitions"] },
+  art: {
+    name: "art",
+    columns: columns.art,
+    parquetMetadata: { "art.trajectory_parquet.version": "2" },
+    unitColumn: "group_index",
+    jsonl: artJsonl,
+  },
+  trials: { name: "trials", columns: columns.trials, jsonColumns: ["agent_options", "rewards"] },
 };

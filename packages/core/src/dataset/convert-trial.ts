@@ -2,11 +2,10 @@ import { parseTrajectory, type Trajectory } from "../atif/trajectory.ts";
 import { isTracemillError } from "../errors.ts";
 import { hashId } from "../ingest/id-set.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
-import type { ExportSpec } from "../run/export-spec.ts";
+import type { DatasetFormat, ExportSpec } from "../run/export-spec.ts";
 import { readJson } from "../stored-json.ts";
 import type { SortedTrial } from "./claims.ts";
 import type { CollectedTrial } from "./collect-trials.ts";
-import type { DatasetFormat } from "./columns.ts";
 import { filterReason, type LeftOut } from "./filter.ts";
 import { harborRows } from "./harbor-rows.ts";
 import type { InstructionReader } from "./instruction.ts";
@@ -30,17 +29,20 @@ interface ConvertDeps {
   instructionOf: InstructionReader;
 }
 
-/** Turns one trial into the rows of every format that the spec asks for. */
+/** Turns one trial into the rows of every format that the spec asks for, but for `art`. */
 export async function convertTrial(
   { trial, claimWasChecked }: SortedTrial,
   spec: ExportSpec,
   deps: ConvertDeps,
 ): Promise<Converted[]> {
   const leftOut = filterReason(trial.result, spec, claimWasChecked);
-  const wantsTrajectory = leftOut === undefined && spec.formats.some((format) => format !== "trials");
+  const wantsTrajectory =
+    leftOut === undefined && spec.formats.some((format) => format === "sft" || format === "harbor");
   const trajectory = wantsTrajectory ? await readTrajectory(trial, deps) : undefined;
   const converted: Converted[] = [];
   for (const format of spec.formats) {
+    // Rows of a group, not of a trial: `artRows` makes them.
+    if (format === "art") continue;
     if (format === "trials") {
       const row = trialsRow(trial.result, trial.attempts);
       converted.push({ format, rows: [{ rowId: trial.result.trial.trialId, row }] });

@@ -92,6 +92,24 @@ describe("what goes wrong", () => {
     });
   });
 
+  test("an agent that the run lacks is refused, naming those that it has", async () => {
+    const deps = await storesWith(dir.path, { trials: 4 });
+    await expect(exportRun({ ...allFormats, agents: ["replay", "terminos"] }, deps)).rejects.toMatchObject({
+      code: "invalid-spec",
+      message:
+        "`export.agents` (--agent): the run has no agent `terminos`; did you mean `terminus`? its agents are replay, terminus",
+    });
+    expect(await gather(deps.objects.list("datasets/"))).toEqual([]);
+  });
+
+  test("an agent of the run's spec that has no ended trial yet is none of its mistakes", async () => {
+    const deps = await storesWith(dir.path, { trials: 4 });
+    const spec = ExportSpec.parse({ ...allFormats, agents: ["late"] });
+    const runSpec = { name: "r", agents: [{ name: "late" }] };
+    const manifest = await exportDataset({ runId: "run_FIXTURE", spec, runSpec }, deps);
+    expect(manifest.leftOut.formats.sft).toEqual({ agent: 4 });
+  });
+
   test("a record of an ended attempt that is missing or damaged is named", async () => {
     const deps = await storesWith(dir.path, { trials: 3 });
     const [first] = (await gather(deps.objects.list("runs/"))).filter(({ key }) =>

@@ -1,12 +1,12 @@
 import { pMapIterable } from "p-map";
+import * as z from "zod";
+import { TracemillError } from "../errors.ts";
 import { contentId } from "../ids.ts";
-import { objectKeys } from "../keys.ts";
-import type { ObjectStore } from "../ports/object-store.ts";
-import type { ParquetEncoder } from "../ports/parquet.ts";
 import type { RecordStore } from "../ports/record-store.ts";
-import type { Scratch } from "../ports/scratch.ts";
 import type { ExportSpec } from "../run/export-spec.ts";
 import { canonicalJson } from "../run/spec.ts";
+import { suggestion } from "../validation.ts";
+import { artRows } from "./art-rows.ts";
 import { datasetCard } from "./card.ts";
 import { verifiedFirst } from "./claims.ts";
 import {
@@ -16,20 +16,17 @@ import {
   readsAtOnce,
   throwIfCancelled,
 } from "./collect-trials.ts";
-import { datasetFormats } from "./columns.ts";
+import { datasetFormats, datasetTables } from "./columns.ts";
 import { type Converted, type ConvertedRow, convertTrial } from "./convert-trial.ts";
 import { createInstructionReader } from "./instruction.ts";
-import { rowLine } from "./json-row.ts";
 import { lineageOf } from "./lineage.ts";
-import { type DatasetFile, type DatasetManifest, publicSpec, readManifest } from "./manifest.ts";
+import { DatasetManifest, publicSpec } from "./manifest.ts";
 import { assertShares, splitOf } from "./splits.ts";
-import { openSpools, type RowSpool, type Spools } from "./spool.ts";
-import { storeFile } from "./store-file.ts";
+import { type TableRow, type TablesDeps, type WrittenTables, writeTables } from "./tables.ts";
 import { ExportTally } from "./tally.ts";
-import { writeFiles } from "./write-files.ts";
 
 /** Part of every version: raise it when the same input comes to give other rows or files. */
-const layoutVersion = 1;
+const layoutVersion = 2;
 
 export interface ExportInput {
   runId: string;
@@ -38,14 +35,10 @@ export interface ExportInput {
   runSpec: unknown;
 }
 
-export interface ExportDeps {
-  objects: ObjectStore;
+export interface ExportDeps extends TablesDeps {
   records: Pick<RecordStore, "query">;
-  scratch: Scratch;
-  parquet: ParquetEncoder;
   /** Trials converted so far. */
   onProgress?: (done: number) => void;
-  signal?: AbortSignal;
 }
 
 /**
@@ -55,7 +48,7 @@ export interface ExportDeps {
  * everything that goes in, and every file is written only where it is missing, so that an export that was
  * killed is finished by the same call, and a finished one costs only the reading of its results. Memory does
  * not grow with rows but for some 20 bytes each, by which duplicates are found.
- * @throws TracemillError `invalid-spec` (splits), `not-found` and `storage-corrupt` (a record or trajectory),
+ * @throws TracemillError `invalid-spec` (splits, an agent that the run lacks), `not-found` and `storage-corrupt` (a record or trajectory),
  * `invalid-trajectory`, `cancelled`, `storage-full`.
  */
 export async function exportDataset(input: ExportInput, deps: ExportDeps): Promise<DatasetManifest> {
@@ -63,16 +56,41 @@ export async function exportDataset(input: ExportInput, deps: ExportDeps): Promi
   const formats = datasetFormats.filter((format) => input.spec.formats.includes(format));
   const spec = { ...input.spec, formats };
   await using trials = await collectTrials(input.runId, deps);
+  assertAgents(input, trials);
   const version = versionOf({ ...input, spec }, trials);
-  const finished = await readManifest(spec.name, version, deps.objects);
-  if (finished !== undefined) return finished;
+  const tally = new ExportTally();
+  return await writeTables(
+    {
+      name: spec.name,
+      version,
+      tables: formats.map((format) => datasetTables[format]),
+      splits: Object.keys(spec.splits),
+      shardBytes: spec.shardBytes,
+      rows: rowsOf(trials, spec, tally, deps),
+      manifest: {
+        schema: DatasetManifest,
+        of: (written) => manifestOf({ ...input, spec }, { version, trials, tally, written }),
+      },
+      card: datasetCard,
+    },
+    deps,
+  );
+}
 
-  await using spools = await openSpools(spec, formats, deps.scratch);
-  const tally = await convertAll(trials, spec, spools, deps);
-  const prefix = objectKeys.dataset(spec.name, version);
-  const files = await writeFiles(prefix, spools, deps);
-  const manifest = manifestOf({ ...input, spec }, { version, trials, tally, files, spools: spools.all });
-  return writeManifest(prefix, manifest, deps.objects);
+const AgentsOfRun = z.looseObject({ agents: z.array(z.looseObject({ name: z.string() })) });
+
+/** A slip in a name would give an empty dataset. An agent of the run may have no ended trial yet. */
+function assertAgents({ spec, runSpec }: ExportInput, trials: Collection): void {
+  const planned = AgentsOfRun.safeParse(runSpec).data?.agents.map(({ name }) => name) ?? [];
+  const known = [...new Set([...trials.agents, ...planned])].toSorted();
+  const unknown = spec.agents?.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const near = suggestion(unknown, known);
+  const hint = near === undefined ? "" : `did you mean \`${near}\`? `;
+  throw new TracemillError(
+    "invalid-spec",
+    `\`export.agents\` (--agent): the run has no agent \`${unknown}\`; ${hint}its agents are ${known.join(", ") || "none"}`,
+  );
 }
 
 function versionOf({ runId, spec, runSpec }: ExportInput, { digest, notEnded }: Collection): string {
@@ -80,13 +98,13 @@ function versionOf({ runId, spec, runSpec }: ExportInput, { digest, notEnded }: 
   return contentId("ver", [layoutVersion, runId, ...parts, digest, notEnded]);
 }
 
-async function convertAll(
+/** Every row of the dataset, counted in `tally` on its way. */
+async function* rowsOf(
   trials: Collection,
   spec: ExportSpec,
-  spools: Spools,
+  tally: ExportTally,
   deps: ExportDeps,
-): Promise<ExportTally> {
-  const tally = new ExportTally();
+): AsyncGenerator<TableRow> {
   const convertDeps = { objects: deps.objects, instructionOf: createInstructionReader(deps.objects) };
   const converted = pMapIterable(
     verifiedFirst(trials),
@@ -98,11 +116,12 @@ async function convertAll(
     throwIfCancelled(deps.signal);
     const split = splitOf(trial.result.trial.task.group, spec);
     tally.addTrial(trial, split);
-    for (const each of formats) await addRows({ trial, split, each, spec, spools, tally });
+    for (const each of formats) yield* rowsOfFormat({ trial, split, each, spec, tally });
     done += 1;
     deps.onProgress?.(done);
   }
-  return tally;
+  if (!spec.formats.includes("art")) return;
+  yield* artRows(trials, spec, { ...deps, onLeftOut: (reason) => tally.addLeftOut("art", reason) });
 }
 
 interface Arrival {
@@ -110,11 +129,10 @@ interface Arrival {
   split: string;
   each: Converted;
   spec: ExportSpec;
-  spools: Spools;
   tally: ExportTally;
 }
 
-async function addRows({ trial, split, each, spec, spools, tally }: Arrival): Promise<void> {
+function* rowsOfFormat({ trial, split, each, spec, tally }: Arrival): Generator<TableRow> {
   const { format } = each;
   if ("leftOut" in each) {
     tally.addLeftOut(format, each.leftOut);
@@ -127,9 +145,8 @@ async function addRows({ trial, split, each, spec, spools, tally }: Arrival): Pr
       tally.addLeftOut(format, "duplicate");
       continue;
     }
-    await spools.of(format, split).write(rowLine(converted.row));
     const lineage = lineageOf(trial, { format, split, rowId: converted.rowId });
-    await spools.lineage.write(`${JSON.stringify(lineage)}\n`);
+    yield { table: format, split, row: converted.row, lineage };
   }
 }
 
@@ -137,12 +154,11 @@ interface Exported {
   version: string;
   trials: Collection;
   tally: ExportTally;
-  files: DatasetFile[];
-  spools: readonly RowSpool[];
+  written: WrittenTables;
 }
 
 function manifestOf({ runId, spec, runSpec }: ExportInput, exported: Exported): DatasetManifest {
-  const { version, trials, tally, files, spools } = exported;
+  const { version, trials, tally, written } = exported;
   return {
     schemaVersion: 1,
     name: spec.name,
@@ -151,8 +167,7 @@ function manifestOf({ runId, spec, runSpec }: ExportInput, exported: Exported): 
     spec: publicSpec(runSpec),
     export: spec,
     ...(trials.lastEndedAt === undefined ? {} : { lastEndedAt: trials.lastEndedAt }),
-    counts: countsOf(spools),
-    files,
+    ...written,
     leftOut: { notEnded: trials.notEnded, formats: tally.leftOutCounts() },
     lineage: {
       trials: trials.trials,
@@ -164,31 +179,4 @@ function manifestOf({ runId, spec, runSpec }: ExportInput, exported: Exported): 
     leakCheck: tally.leakCheck(),
     agents: tally.agentSummaries(),
   };
-}
-
-function countsOf(spools: readonly RowSpool[]): DatasetManifest["counts"] {
-  const counts: DatasetManifest["counts"] = {};
-  for (const { format, split, rows, file } of spools) {
-    counts[format] = { ...counts[format], [split]: { rows, bytes: file.size } };
-  }
-  return counts;
-}
-
-/** Writes the card, then the manifest that names it. Of two exports at once the first manifest stands. */
-async function writeManifest(
-  prefix: string,
-  manifest: DatasetManifest,
-  objects: ObjectStore,
-): Promise<DatasetManifest> {
-  const card = await storeFile(`${prefix}README.md`, oneChunk(datasetCard(manifest)), objects);
-  const { sha256, bytes } = card;
-  const whole = { ...manifest, files: [...manifest.files, { path: "README.md", sha256, bytes }] };
-  const body = Buffer.from(`${JSON.stringify(whole, undefined, 2)}\n`);
-  const { created } = await objects.putIfAbsent(`${prefix}manifest.json`, body);
-  const standing = created ? undefined : await readManifest(manifest.name, manifest.version, objects);
-  return standing ?? whole;
-}
-
-async function* oneChunk(text: string): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(text);
 }

@@ -17,11 +17,11 @@ test("half surrogate pairs become U+FFFD, and nothing else changes", () => {
 test("JSONL has tools as JSON, and messages without empty keys", () => {
   const message = { role: "user", content: "hi", tool_calls: null, name: null };
   const line = rowLine({ messages: [message], tools: '[{"type":"function","x":null}]', reward: null });
-  expect(jsonlLine("sft", line)).toBe(
+  expect(jsonlLine(["tools"], line)).toBe(
     '{"messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","x":null}],"reward":null}\n',
   );
 });
 
 test("JSONL leaves tools out where there are none", () => {
-  expect(jsonlLine("sft", rowLine({ messages: [], tools: null }))).toBe('{"messages":[]}\n');
+  expect(jsonlLine(["tools"], rowLine({ messages: [], tools: null }))).toBe('{"messages":[]}\n');
 });

@@ -1,5 +1,3 @@
-import { type DatasetFormat, jsonColumns } from "./columns.ts";
-
 export type Row = Record<string, unknown>;
 
 /** JSON.stringify writes half a surrogate pair as an escape, and Parquet readers refuse such text. */
@@ -19,11 +17,10 @@ function wellFormed(_: string, value: unknown): unknown {
  * A spooled line as a line of the JSONL file: tools and other JSON text as plain JSON, and keys without a
  * value left out below the first level, so that trainers that know the OpenAI form read it as it is.
  */
-export function jsonlLine(format: DatasetFormat, line: string): string {
+export function jsonlLine(jsonColumns: readonly string[], line: string): string {
   const row = JSON.parse(line) as Row;
-  const parsed = jsonColumns[format];
   const entries = Object.entries(row).flatMap(([column, value]): [string, unknown][] => {
-    if (!parsed.includes(column)) return [[column, withoutNulls(value)]];
+    if (!jsonColumns.includes(column)) return [[column, withoutNulls(value)]];
     return typeof value === "string" ? [[column, JSON.parse(value)]] : [];
   });
   return `${JSON.stringify(Object.fromEntries(entries))}\n`;

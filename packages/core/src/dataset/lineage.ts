@@ -1,12 +1,12 @@
 import * as z from "zod";
 import { objectKeys } from "../keys.ts";
+import { DatasetFormat } from "../run/export-spec.ts";
 import { TaskRef } from "../run/trial.ts";
 import type { CollectedTrial } from "./collect-trials.ts";
-import type { DatasetFormat } from "./columns.ts";
 
 /** One line of `lineage.jsonl`: where a row came from. */
 export const LineageRow = z.strictObject({
-  format: z.enum(["sft", "harbor", "trials"]),
+  format: DatasetFormat,
   split: z.string(),
   /** `sft`: its `row_id`; `trials`: its `trial_id`; `harbor`: trial id, attempt and episode. */
   row_id: z.string(),

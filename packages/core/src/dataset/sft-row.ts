@@ -10,7 +10,11 @@ import type { Row } from "./json-row.ts";
  * conversation has no turn of the agent.
  * @throws TracemillError `unsupported` for images and sound.
  */
-export function sftRow(result: AttemptResult, trajectory: Trajectory, rowId: string): Row | undefined {
+export function sftRow(
+  result: Pick<AttemptResult, "trial" | "runId" | "outcome" | "decidedBy">,
+  trajectory: Trajectory,
+  rowId: string,
+): Row | undefined {
   const { messages, tools } = trajectoryToMessages(trajectory);
   if (!messages.some(({ role }) => role === "assistant")) return undefined;
   const { trial, outcome } = result;
@@ -31,7 +35,7 @@ export function sftRow(result: AttemptResult, trajectory: Trajectory, rowId: str
 }
 
 /** The model that ran, or the one that made the recorded solution. */
-export function modelOf({ trial }: AttemptResult, trajectory: Trajectory): string | undefined {
+export function modelOf({ trial }: Pick<AttemptResult, "trial">, trajectory: Trajectory): string | undefined {
   return trial.agent.model ?? trajectory.agent.model_name ?? trial.reference?.model;
 }
 

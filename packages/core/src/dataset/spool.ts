@@ -1,23 +1,25 @@
 import type { Scratch, ScratchFile } from "../ports/scratch.ts";
-import type { ExportSpec } from "../run/export-spec.ts";
-import type { DatasetFormat } from "./columns.ts";
+import { type Row, rowLine } from "./json-row.ts";
+import { defaultShardBytes, type TableDefinition } from "./table-definition.ts";
 
 export interface Shard {
   rows: number;
   /** JSON bytes in the spool. */
   bytes: number;
+  /** Rows that belong together count once. */
+  units: number;
 }
 
-/** The rows of one format and split on their way to files: one scratch file and where its shards end. */
+/** The rows of one table and split on their way to files: one scratch file and where its shards end. */
 export class RowSpool {
-  readonly format: DatasetFormat;
+  readonly table: TableDefinition;
   readonly split: string;
   readonly file: ScratchFile;
-  readonly shards: Shard[] = [{ rows: 0, bytes: 0 }];
+  readonly shards: Shard[] = [{ rows: 0, bytes: 0, units: 0 }];
   readonly #shardBytes: number;
 
-  constructor(format: DatasetFormat, split: string, file: ScratchFile, shardBytes: number) {
-    this.format = format;
+  constructor(table: TableDefinition, split: string, file: ScratchFile, shardBytes: number) {
+    this.table = table;
     this.split = split;
     this.file = file;
     this.#shardBytes = shardBytes;
@@ -27,16 +29,36 @@ export class RowSpool {
     return this.shards.reduce((sum, { rows }) => sum + rows, 0);
   }
 
-  async write(line: string): Promise<void> {
-    const bytes = Buffer.from(`${line}\n`);
-    const last = this.shards.at(-1) ?? { rows: 0, bytes: 0 };
-    const isFull = last.rows > 0 && last.bytes + bytes.byteLength > this.#shardBytes;
-    if (isFull) this.shards.push({ rows: 1, bytes: bytes.byteLength });
-    else {
-      last.rows += 1;
-      last.bytes += bytes.byteLength;
+  /** @param joinsPrevious the row stays in the shard of the row before it, as the same unit. */
+  async write(row: Row, joinsPrevious = false): Promise<void> {
+    if (!joinsPrevious) this.#last().units += 1;
+    let line = this.#line(row);
+    if (!joinsPrevious && this.#isFull(line)) {
+      this.#last().units -= 1;
+      this.shards.push({ rows: 0, bytes: 0, units: 1 });
+      line = this.#line(row);
     }
-    await this.file.write(bytes);
+    const last = this.#last();
+    last.rows += 1;
+    last.bytes += line.byteLength;
+    await this.file.write(line);
+  }
+
+  #line(row: Row): Uint8Array {
+    const { unitColumn } = this.table;
+    const numbered = unitColumn === undefined ? row : { ...row, [unitColumn]: this.#last().units - 1 };
+    return Buffer.from(`${rowLine(numbered)}\n`);
+  }
+
+  #isFull(line: Uint8Array): boolean {
+    const { rows, bytes } = this.#last();
+    return rows > 0 && bytes + line.byteLength > this.#shardBytes;
+  }
+
+  #last(): Shard {
+    const last = this.shards.at(-1);
+    if (last === undefined) throw new RangeError("a spool has a shard from the start");
+    return last;
   }
 }
 
@@ -44,31 +66,34 @@ export interface Spools extends AsyncDisposable {
   all: readonly RowSpool[];
   /** Lineage of every row, one JSON value a line. */
   lineage: ScratchFile;
-  of(format: DatasetFormat, split: string): RowSpool;
+  of(table: string, split: string): RowSpool;
 }
 
-/** One spool for each format and split of the spec. */
+interface SpoolRequest {
+  tables: readonly TableDefinition[];
+  splits: readonly string[];
+  shardBytes?: number;
+}
+
+/** One spool for each table and split. */
 export async function openSpools(
-  spec: ExportSpec,
-  formats: readonly DatasetFormat[],
+  { tables, splits, shardBytes = defaultShardBytes }: SpoolRequest,
   scratch: Scratch,
 ): Promise<Spools> {
   await using stack = new AsyncDisposableStack();
   const create = async (): Promise<ScratchFile> => stack.use(await scratch.create());
   const all: RowSpool[] = [];
-  for (const format of formats) {
-    for (const split of Object.keys(spec.splits)) {
-      all.push(new RowSpool(format, split, await create(), spec.shardBytes));
-    }
+  for (const table of tables) {
+    for (const split of splits) all.push(new RowSpool(table, split, await create(), shardBytes));
   }
   const lineage = await create();
   const owned = stack.move();
   return {
     all,
     lineage,
-    of(format, split) {
-      const spool = all.find((each) => each.format === format && each.split === split);
-      if (spool === undefined) throw new RangeError(`no spool for ${format}/${split}`);
+    of(table, split) {
+      const spool = all.find((each) => each.table.name === table && each.split === split);
+      if (spool === undefined) throw new RangeError(`no spool for ${table}/${split}`);
       return spool;
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

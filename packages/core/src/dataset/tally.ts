@@ -1,8 +1,8 @@
 import { hashId, IdSet } from "../ingest/id-set.ts";
+import type { DatasetFormat } from "../run/export-spec.ts";
 import { rewardOf } from "../run/outcome.ts";
 import type { AttemptResult } from "../run/result.ts";
 import type { CollectedTrial } from "./collect-trials.ts";
-import type { DatasetFormat } from "./columns.ts";
 import type { LeftOut } from "./filter.ts";
 import type { DatasetManifest } from "./manifest.ts";
 

@@ -2,11 +2,11 @@ import type { ObjectStore } from "../ports/object-store.ts";
 import type { ParquetEncoder } from "../ports/parquet.ts";
 import { lines } from "../streams.ts";
 import { throwIfCancelled } from "./collect-trials.ts";
-import { datasetColumns } from "./columns.ts";
 import { jsonlLine } from "./json-row.ts";
-import type { DatasetFile } from "./manifest.ts";
 import { ByteSource, type RowSpool, type Spools } from "./spool.ts";
 import { storeFile } from "./store-file.ts";
+import type { TableDefinition } from "./table-definition.ts";
+import type { DatasetFile } from "./tables-manifest.ts";
 
 interface WriteDeps {
   objects: ObjectStore;
@@ -29,13 +29,13 @@ export async function writeFiles(prefix: string, spools: Spools, deps: WriteDeps
 }
 
 async function writeShards(prefix: string, spool: RowSpool, deps: WriteDeps): Promise<DatasetFile[]> {
-  const { format, split, shards } = spool;
+  const { table, split, shards } = spool;
   const source = new ByteSource(spool.file.read());
   const files: DatasetFile[] = [];
   for (const [index, shard] of shards.entries()) {
     throwIfCancelled(deps.signal);
-    const path = `data/${format}/${split}-${digits(index)}-of-${digits(shards.length)}.parquet`;
-    const parquet = deps.parquet.encode(source.take(shard.bytes), datasetColumns[format]);
+    const path = `data/${table.name}/${split}-${digits(index)}-of-${digits(shards.length)}.parquet`;
+    const parquet = deps.parquet.encode(source.take(shard.bytes), table.columns, table.parquetMetadata);
     const { wasThere, sha256, bytes } = await storeFile(`${prefix}${path}`, parquet, deps.objects);
     if (wasThere) await source.skip(shard.bytes);
     files.push({ path, sha256, bytes, rows: shard.rows });
@@ -45,13 +45,22 @@ async function writeShards(prefix: string, spool: RowSpool, deps: WriteDeps): Pr
 
 async function writeJsonl(prefix: string, spool: RowSpool, deps: WriteDeps): Promise<DatasetFile> {
   throwIfCancelled(deps.signal);
-  const { format, split } = spool;
-  const path = `jsonl/${format}/${split}.jsonl`;
+  const { table, split } = spool;
+  const path = `jsonl/${table.name}/${split}.jsonl`;
   const body = async function* () {
-    for await (const line of lines(spool.file.read())) yield Buffer.from(jsonlLine(format, line));
+    for await (const text of jsonlOf(table, lines(spool.file.read()))) yield Buffer.from(text);
   };
   const { sha256, bytes } = await storeFile(`${prefix}${path}`, body(), deps.objects);
   return { path, sha256, bytes, rows: spool.rows };
+}
+
+/** The text of a JSONL file, in pieces. */
+async function* jsonlOf(
+  { jsonl, jsonColumns = [] }: TableDefinition,
+  rows: AsyncIterable<string>,
+): AsyncGenerator<string> {
+  if (jsonl !== undefined) yield* jsonl(rows);
+  else for await (const line of rows) yield jsonlLine(jsonColumns, line);
 }
 
 function digits(index: number): string {

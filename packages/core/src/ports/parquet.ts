@@ -1,6 +1,7 @@
 /** Column types, as DuckDB and Arrow name them. */
 export type ColumnType =
   | "VARCHAR"
+  | "SMALLINT"
   | "BIGINT"
   | "DOUBLE"
   | "BOOLEAN"
@@ -11,5 +12,10 @@ export type ParquetSchema = Record<string, ColumnType>;
 
 /** Turns JSON lines into one Parquet file (zstd). The same input gives the same bytes. */
 export interface ParquetEncoder {
-  encode(jsonl: AsyncIterable<Uint8Array>, schema: ParquetSchema): AsyncIterable<Uint8Array>;
+  /** @param metadata key-value text of the file. */
+  encode(
+    jsonl: AsyncIterable<Uint8Array>,
+    schema: ParquetSchema,
+    metadata?: Readonly<Record<string, string>>,
+  ): AsyncIterable<Uint8Array>;
 }
