@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { namespaceSandboxes } from "@tracemill/agents/sandbox/namespace/provider.ts";
-import { compare, report } from "./report.ts";
+import { compare, missing, report } from "./report.ts";
 import { openBenchWorld, runTrials } from "./world.ts";
 
 const trials = 200;
@@ -40,7 +40,7 @@ const plain: Record<string, readonly string[]> = {
 function comparePlain(what: string, ours: number): void {
   for (const [name, [command = "", ...args]] of Object.entries(plain)) {
     if (spawnSync(command, args).status !== 0) {
-      console.log(`${what.padEnd(44)} ${name} does not run here`);
+      missing(`${what}: ${name}`, "it does not run here");
       continue;
     }
     const startedAt = performance.now();

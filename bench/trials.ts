@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execResult, inProcessSandboxes } from "../test/fakes/in-process-sandbox.ts";
-import { liveMiB, report } from "./report.ts";
+import { liveMiB, note, report } from "./report.ts";
 import { openBenchWorld, runTrials } from "./world.ts";
 
 const trials = 10_000;
@@ -32,9 +32,7 @@ export async function benchTrials(): Promise<void> {
     report(`overhead of a trial (${trials} no-op trials)`, overheadMs, "ms", { atMost: 2 });
     const growth = Math.max(0.01, (await liveMiB()) - early);
     report("live memory: growth from 2,000 to 12,000 trials", growth, "MiB", { atMost: 8 });
-    console.log(
-      `largest resident size of the process: ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB`,
-    );
+    note("largest resident size of the process", process.resourceUsage().maxRSS / 1024, "MiB");
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

@@ -1,19 +1,24 @@
 import { systemClock } from "@tracemill/local/system-clock.ts";
 import { Command, CommanderError } from "commander";
 import { cancelCommand } from "./commands/cancel.ts";
+import { cleanCommand } from "./commands/clean.ts";
 import { costCommand } from "./commands/cost.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { exportCommand } from "./commands/export.ts";
+import { importCommand } from "./commands/import.ts";
 import { ingestCommand } from "./commands/ingest.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { prepareCommand } from "./commands/prepare.ts";
 import { prodCommand } from "./commands/prod.ts";
+import { reportCommand } from "./commands/report.ts";
 import { resumeCommand } from "./commands/resume.ts";
+import { rewardModelCommand } from "./commands/reward-model.ts";
 import { runCommand } from "./commands/run.ts";
 import { runsCommand } from "./commands/runs.ts";
 import { schemaCommand } from "./commands/schema.ts";
 import { showCommand } from "./commands/show.ts";
+import { snapshotsCommand } from "./commands/snapshots.ts";
 import { statusCommand } from "./commands/status.ts";
 import { syncCommand } from "./commands/sync.ts";
 import { taskCommand } from "./commands/task.ts";
@@ -68,7 +73,10 @@ export function createProgram(context: CliContext): Command {
     );
   const commands = [
     ingestCommand(context),
+    importCommand(context),
+    rewardModelCommand(context),
     prodCommand(context),
+    snapshotsCommand(context),
     prepareCommand(context),
     runCommand(context),
     resumeCommand(context),
@@ -76,6 +84,7 @@ export function createProgram(context: CliContext): Command {
     runsCommand(context),
     statusCommand(context),
     showCommand(context),
+    reportCommand(context),
     logsCommand(context),
     exportCommand(context),
     syncCommand(context),
@@ -83,6 +92,7 @@ export function createProgram(context: CliContext): Command {
     taskCommand(context),
     schemaCommand(context),
     doctorCommand(context),
+    cleanCommand(context),
     demoCommand(context),
   ];
   for (const command of commands) program.addCommand(inherit(command));

@@ -2,6 +2,7 @@ import { isTracemillError, messageOf } from "@tracemill/core/errors.ts";
 import type { PipelineDeps } from "@tracemill/core/pipeline/deps.ts";
 import { fanOuts, type ShardReport, type StepOutput } from "@tracemill/core/pipeline/handlers.ts";
 import { readPlan } from "@tracemill/core/pipeline/plan-run.ts";
+import { reportShard } from "@tracemill/core/pipeline/shard-report.ts";
 import { readStage, runStep } from "@tracemill/core/pipeline/stage-record.ts";
 import { type FanOutName, legs, type StepName } from "@tracemill/core/pipeline/stages.ts";
 import type { Plan, Shard } from "@tracemill/core/run/plan.ts";
@@ -162,8 +163,9 @@ async function driveShard(
     progress.skipped += shard.trials;
     return undefined;
   }
+  let worked = false;
   const onEvent: PipelineDeps["onEvent"] = (event) => {
-    if (event.type === "attempt-started" || event.type === "attempt-ended") progress.worked = true;
+    if (event.type === "attempt-started" || event.type === "attempt-ended") worked = true;
     if (event.type === "trial-found-ended" && reported.has(event.trialId)) return;
     if (event.type === "trial-found-ended" || (event.type === "attempt-ended" && event.final))
       reported.add(event.trialId);
@@ -171,6 +173,9 @@ async function driveShard(
   };
   let report: ShardReport | undefined;
   for (const name of names) report = await fanOuts[name](runId, shard, { ...deps, onEvent });
+  progress.worked ||= worked;
+  // What `report` and `show` go by while the run is at work; a shard that was done before has its row.
+  if (worked) await reportShard(shard, { ...deps, runId });
   progress.skipped += report?.skipped ?? 0;
   return report !== undefined && report.busy > 0 ? { shard, reported } : undefined;
 }

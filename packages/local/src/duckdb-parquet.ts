@@ -19,7 +19,7 @@ const maxRowGroupRows = 122_880;
 const smallestMaxLine = 1024 * 1024;
 
 /** DuckDB's own default is 80 % of the machine, which a sandbox running beside it may need. Lines come on top. */
-const memoryBytes = 384 * 1024 * 1024;
+const memoryBytes = 256 * 1024 * 1024;
 
 /** A line that DuckDB works on is in memory some ten times: in two read buffers, parsed, and as columns. */
 const memoryPerLine = 12;

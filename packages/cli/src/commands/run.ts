@@ -1,24 +1,27 @@
 import { TracemillError } from "@tracemill/core/errors.ts";
 import type { PipelineDeps } from "@tracemill/core/pipeline/deps.ts";
-import { summarize } from "@tracemill/core/pipeline/results.ts";
+import type { SandboxProvider } from "@tracemill/core/ports/sandbox.ts";
+import { summaryNow } from "@tracemill/core/report/report-now.ts";
 import { formatDuration } from "@tracemill/core/run/duration.ts";
 import type { RunRecord } from "@tracemill/core/run/run.ts";
 import { createRun, readRunSpec } from "@tracemill/core/run/runs.ts";
-import type { RunSpec } from "@tracemill/core/run/spec.ts";
+import type { RunSpec, SandboxName } from "@tracemill/core/run/spec.ts";
 import { type Drive, driveRun } from "@tracemill/local/driver.ts";
 import { Command } from "commander";
 import { inCloud, inLocal, isOnAws, type PlaceOptions, withPlace } from "../aws/place.ts";
 import { resumeOnAws, runOnAws } from "../aws/run.ts";
-import { chosenRun } from "../chosen-run.ts";
+import { chosenRun, requireOwn } from "../chosen-run.ts";
 import type { CliContext, Home, LocalHome } from "../context.ts";
 import { openSandboxes, pipelineDeps } from "../deps.ts";
 import { describePlan } from "../dry-run.ts";
 import { showProgress } from "../progress.ts";
 import { sayFinished } from "../report-run.ts";
-import { checkSpec, requireLocal } from "../spec-check.ts";
+import { choiceHere, choiceOnAws, sandboxOption } from "../sandbox-choice.ts";
+import { checkSpec, type LocalSandbox, requireLocal } from "../spec-check.ts";
 import { readSpecFile } from "../spec-file.ts";
 
 interface Options extends PlaceOptions {
+  sandbox?: SandboxName;
   resume?: string;
   dryRun?: boolean;
   detach?: boolean;
@@ -47,6 +50,7 @@ export function runCommand(context: CliContext): Command {
     .argument("[spec]", "the run's spec: YAML, JSON, or a TypeScript module that exports `spec`")
     .option("--resume <run>", "go on with a run: its id, the start of its id, its name, or `latest`")
     .option("--dry-run", "say what would run, and run nothing")
+    .addOption(sandboxOption())
     .option("--detach", "on AWS: start the run and return at once")
     .option("--json", "events as JSON lines")
     .addHelpText("after", help)
@@ -61,8 +65,14 @@ async function runAction(file: string | undefined, options: Options, context: Cl
     );
   }
   const { resume } = options;
+  if (resume !== undefined && options.sandbox !== undefined) {
+    throw new TracemillError(
+      "invalid-input",
+      "--sandbox is for new runs: a run that is resumed keeps its own",
+    );
+  }
   if (isOnAws(options, context)) {
-    const spec = file === undefined ? undefined : await readSpecFile(file);
+    const spec = file === undefined ? undefined : await readSpecFile(file, choiceOnAws(options.sandbox));
     await inCloud(options, context, async (cloud) => {
       if (spec !== undefined) return runOnAws(spec, options, cloud, context);
       return resumeOnAws(await chosenRun(resume ?? "", cloud), options, cloud, context);
@@ -85,7 +95,7 @@ async function startHere(
   context: CliContext,
 ): Promise<void> {
   const production = productionOf(context);
-  const spec = await readSpecFile(file);
+  const spec = await readSpecFile(file, choiceHere(options.sandbox, context));
   if (options.dryRun === true) return describePlan(spec, home, context);
   await checkSpec(spec, home);
   requireProduction(spec, production);
@@ -101,6 +111,7 @@ export async function resumeHere(
   context: CliContext,
 ): Promise<void> {
   const run = await chosenRun(reference, home);
+  await requireOwn(run, home.records);
   const spec = await readRunSpec(run.runId, home.objects);
   if (options.dryRun === true) return describePlan(spec, home, context);
   requireLocal(spec);
@@ -124,15 +135,17 @@ export async function execute(execution: Execution, home: LocalHome, context: Cl
   const startedAt = clock.now();
   out.event({ type: "run", ...run });
   out.text(`run ${run.runId} (${run.name})${resumed ? ", resumed" : ""}`);
+  requireLocal(spec);
   warnAboutSandbox(spec, context);
+  const sandboxes = await readySandboxes(spec.sandbox, context);
   const progress = showProgress(out, clock);
-  const sandboxes = openSandboxes(home.dir);
   const options = { ...execution, runId: run.runId, startedAt, sandboxes, onEvent: progress.onEvent };
   let drive: Drive;
   try {
     drive = await driveRun(run.runId, pipelineDeps(context, home, options));
   } finally {
     progress.stop();
+    await sandboxes.close();
   }
   if (drive.run.status === "stopped") reportStopped(drive.run, execution.goOn, context);
   else await reportFinished(drive.run, home, context);
@@ -140,8 +153,18 @@ export async function execute(execution: Execution, home: LocalHome, context: Cl
   return drive;
 }
 
+/** @throws TracemillError `sandbox-unavailable` before any trial is begun in vain. */
+async function readySandboxes(name: LocalSandbox, context: CliContext): Promise<SandboxProvider> {
+  if (name === "docker") {
+    const { connect, localEngine } = await import("@tracemill/agents/sandbox/docker/connect.ts");
+    await connect(localEngine());
+  }
+  return openSandboxes(name, context);
+}
+
 function requireProduction(spec: RunSpec, production: PipelineDeps["production"]): void {
-  if (spec.source === undefined || production !== undefined) return;
+  const { source } = spec;
+  if (source === undefined || source.snapshot !== undefined || production !== undefined) return;
   throw new TracemillError(
     "invalid-spec",
     "`source` wants the production API: set TRACEMILL_PROD_BASE_URL and TRACEMILL_PROD_API_TOKEN",
@@ -155,10 +178,11 @@ function productionOf({ config }: CliContext): PipelineDeps["production"] {
 
 /** Namespaces are a weaker boundary than a container: said once to whoever runs tasks of others. */
 function warnAboutSandbox(spec: RunSpec, { out }: CliContext): void {
+  if (spec.sandbox !== "namespace") return;
   const foreign = spec.source !== undefined || spec.tasks.some((place) => place.startsWith("snapshot:"));
   if (!foreign) return;
   out.note(
-    "note: these tasks are not your own, and run in namespaces, a weaker boundary\n      than a container (docs/sandbox.md)",
+    "note: these tasks are not your own, and run in namespaces, a weaker boundary\n      than a container (docs/sandboxes.md)",
   );
 }
 
@@ -174,5 +198,5 @@ function reportStopped(
 
 /** One screen: what a run came to, and where its files are. */
 export async function reportFinished(run: RunRecord, home: Home, { out }: CliContext): Promise<void> {
-  sayFinished(run, await summarize(run.runId, home), home, out);
+  sayFinished(run, (await summaryNow(run, home)).summary, home, out);
 }

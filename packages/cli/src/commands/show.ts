@@ -1,101 +1,130 @@
 import { isTracemillError, TracemillError } from "@tracemill/core/errors.ts";
-import { objectKeys } from "@tracemill/core/keys.ts";
-import {
-  RunSummary,
-  readStandings,
-  summarize,
-  type TrialStanding,
-} from "@tracemill/core/pipeline/results.ts";
+import { objectKeys, recordKeys } from "@tracemill/core/keys.ts";
+import { readStandings, type TrialStanding } from "@tracemill/core/pipeline/results.ts";
+import { summaryNow } from "@tracemill/core/report/report-now.ts";
 import { rewardOf } from "@tracemill/core/run/outcome.ts";
-import type { AttemptResult, ReplayReport, Verification } from "@tracemill/core/run/result.ts";
+import { AttemptResult, type ReplayReport, type Verification } from "@tracemill/core/run/result.ts";
 import type { RunRecord } from "@tracemill/core/run/run.ts";
 import { listRuns } from "@tracemill/core/run/runs.ts";
+import type { TrialRecord } from "@tracemill/core/run/trial.ts";
 import { findStored } from "@tracemill/core/stored-json.ts";
-import { readResult, reasonOf } from "@tracemill/core/trial/result.ts";
+import { readTrialRecord } from "@tracemill/core/trial/record.ts";
+import { reasonOf } from "@tracemill/core/trial/result.ts";
 import { Command } from "commander";
 import { inHome, type PlaceOptions, withPlace } from "../aws/place.ts";
 import { chosenRun } from "../chosen-run.ts";
 import type { CliContext, Home } from "../context.ts";
+import { atLeast } from "../flag-values.ts";
 import { summaryText } from "../summary.ts";
 import { table } from "../tables.ts";
 
 const help = `
 Examples:
   tracemill show latest
-  tracemill show run_01J… --trials
+  tracemill show run_01J… --trials --skip 100
   tracemill show trl_0a1b2c…
   tracemill show latest --on aws --stage prod
   tracemill show latest --json | jq -r 'select(.outcome != "scored") | .trialId'
 
-RUN is an id, the start of one, a run's name, or \`latest\`. With --json a run prints one line a trial.`;
+RUN is an id, the start of one, a run's name, or \`latest\`. With --json a run prints one line a trial,
+all of them unless --limit says how many. What a run came to, by agent, task or group: \`tracemill report\`.`;
+
+/** Trials in a table, unless --limit says otherwise. */
+const shownTrials = 100;
+
+interface Options extends PlaceOptions {
+  trials?: boolean;
+  limit?: number;
+  skip: number;
+}
 
 export function showCommand(context: CliContext): Command {
   return withPlace(new Command("show"))
     .description("show a run, or one trial with all its attempts")
     .argument("<run-or-trial>", "a run, or a trial's id")
-    .option("--trials", "list the trials of a run")
+    .option("--trials", "list the trials of a run, in the order of its plan")
+    .option("--limit <n>", `how many trials (default: ${shownTrials}; with --json all)`, atLeast(1))
+    .option("--skip <n>", "pass over the first n trials", atLeast(0), 0)
     .option("--json", "JSON lines: each trial with its attempts, outcome and reward")
     .addHelpText("after", help)
-    .action((reference: string, options: PlaceOptions & { trials?: boolean }) =>
+    .action((reference: string, options: Options) =>
       inHome(options, context, async (home) => {
         if (reference.startsWith("trl_")) return showTrial(reference, home, context);
         const run = await chosenRun(reference, home);
-        return showRun(run, options.trials === true, home, context);
+        return showRun(run, options, home, context);
       }),
     );
 }
 
-async function showRun(run: RunRecord, trials: boolean, home: Home, context: CliContext): Promise<void> {
+async function showRun(run: RunRecord, options: Options, home: Home, context: CliContext): Promise<void> {
   const { out } = context;
   out.text(`${run.runId} (${run.name}) ${run.status}${run.status === "stopped" ? `: ${run.reason}` : ""}`);
-  if (out.json || trials) await listTrials(run.runId, home, context);
-  else {
-    out.text(`\n${await summaryOrNothing(run, home)}`);
-    out.text(`results: ${home.locate(objectKeys.runResults(run.runId))}`);
-    if (run.status === "finished" && run.dataset !== undefined)
-      out.text(`dataset: ${home.locate(run.dataset)}`);
-    if (run.status === "stopped") out.text(`go on with: tracemill resume ${run.runId}${home.flags}`);
-  }
+  if (out.json) return listTrials(run.runId, options, home, context);
+  if (options.trials === true)
+    return tableTrials(run.runId, { limit: shownTrials, ...options }, home, context);
+  out.text(`\n${await summaryOrNothing(run, home)}`);
+  out.text(`results: ${home.locate(objectKeys.runResults(run.runId))}`);
+  if (run.status === "finished" && run.dataset !== undefined)
+    out.text(`dataset: ${home.locate(run.dataset)}`);
+  if (run.status === "stopped") out.text(`go on with: tracemill resume ${run.runId}${home.flags}`);
 }
 
-/** A finished run's summary is stored; of others each trial's row is read. */
-async function summaryOrNothing({ runId, status }: RunRecord, home: Home): Promise<string> {
+async function summaryOrNothing(run: RunRecord, home: Home): Promise<string> {
   try {
-    const stored =
-      status === "finished"
-        ? await findStored(home.objects, objectKeys.runSummary(runId), RunSummary)
-        : undefined;
-    return summaryText(stored ?? (await summarize(runId, home)));
+    const { summary, basis } = await summaryNow(run, home);
+    const text = summaryText(summary);
+    return basis === "trials"
+      ? text
+      : `${text}\n\nas its shards last reported, each agent with the trials that have ended; trial by trial: tracemill report ${run.runId} --every-trial${home.flags}`;
   } catch (error) {
     if (!isTracemillError(error, "not-found")) throw error;
     return "no plan yet: the run stopped before it knew its trials";
   }
 }
 
-async function listTrials(runId: string, home: Home, { out }: CliContext): Promise<void> {
-  const rows: string[][] = [];
-  for await (const standing of readStandings(runId, home)) {
-    const line = standingLine(runId, standing);
-    out.event(line);
-    if (!out.json)
-      rows.push([
-        line.trialId,
-        line.task,
-        line.agent,
-        line.outcome,
-        String(line.reward ?? "–"),
-        String(line.attempts.length),
-        shortened(line.reason ?? ""),
-      ]);
+/** At most `limit` trials after the first `skip`, in plan order; a shard that is passed over is not read. */
+async function* someTrials(
+  runId: string,
+  { limit = Number.POSITIVE_INFINITY, skip }: Options,
+  home: Home,
+): AsyncGenerator<ReturnType<typeof standingLine>> {
+  let left = limit;
+  for await (const standing of readStandings(runId, home, skip)) {
+    yield standingLine(runId, standing);
+    left -= 1;
+    if (left <= 0) return;
   }
-  const reasons = rows.some((row) => row.at(-1) !== "");
+}
+
+async function listTrials(runId: string, options: Options, home: Home, { out }: CliContext): Promise<void> {
+  for await (const line of someTrials(runId, options, home)) out.event(line);
+}
+
+async function tableTrials(
+  runId: string,
+  options: Options & { limit: number },
+  home: Home,
+  { out }: CliContext,
+): Promise<void> {
+  const { limit, skip } = options;
+  const lines = await Array.fromAsync(someTrials(runId, { ...options, limit: limit + 1 }, home));
+  const shown = lines.slice(0, limit);
+  const reasons = shown.some(({ reason }) => reason !== undefined);
   const head = ["trial", "task", "agent", "outcome", "reward", "attempts", ...(reasons ? ["reason"] : [])];
-  out.text(
-    table(
-      head,
-      rows.map((row) => row.slice(0, head.length)),
-    ),
+  const rows = shown.map(({ trialId, task, agent, outcome, reward, attempts, reason }) =>
+    [
+      trialId,
+      task,
+      agent,
+      outcome,
+      String(reward ?? "–"),
+      String(attempts.length),
+      shortened(reason ?? ""),
+    ].slice(0, head.length),
   );
+  out.text(table(head, rows));
+  if (lines.length > limit)
+    out.text(`… more: --skip ${skip + limit}; all of them: ${home.locate(objectKeys.runResults(runId))}`);
 }
 
 /** A reason on one line of a table; `show TRIAL` has all of it. */
@@ -138,11 +167,16 @@ function standingLine(runId: string, { trial, record }: TrialStanding) {
 
 async function showTrial(trialId: string, home: Home, context: CliContext): Promise<void> {
   for await (const run of listRuns(home.records, { newestFirst: true })) {
-    const results = await attemptsOf(run.runId, trialId, home);
-    if (results.length === 0) continue;
-    for (const result of results) {
-      context.out.event(result);
-      context.out.text(attemptText(result, home));
+    const row = await findTrial(run.runId, trialId, home);
+    if (row === undefined || row.attempts.length === 0) continue;
+    for (const { attempt } of row.attempts) {
+      const key = objectKeys.attempt(run.runId, row.trialId, attempt, "result.json");
+      const result = await findStored(home.objects, key, AttemptResult);
+      if (result === undefined) context.out.note(`attempt ${attempt}: ${home.locate(key)} is missing`);
+      else {
+        context.out.event(result);
+        context.out.text(attemptText(result, home));
+      }
     }
     return;
   }
@@ -153,18 +187,18 @@ async function showTrial(trialId: string, home: Home, context: CliContext): Prom
 }
 
 /** @param start a trial's id, or the start of one. @throws TracemillError `invalid-input` when it fits several. */
-async function attemptsOf(runId: string, start: string, home: Home): Promise<AttemptResult[]> {
-  const keys: string[] = [];
-  const trials = `${objectKeys.run(runId)}trials/`;
-  for await (const { key } of home.objects.list(`${trials}${start}`)) {
-    if (!key.endsWith("/result.json")) continue;
-    const folder = key.slice(0, key.indexOf("/", trials.length) + 1);
-    if (keys[0]?.startsWith(folder) === false)
-      throw new TracemillError("invalid-input", `${start} fits several trials; give more of the id`);
-    keys.push(key);
-  }
-  const results = await Promise.all(keys.map((key) => readResult(key, home.objects)));
-  return results.toSorted((a, b) => a.attempt - b.attempt);
+async function findTrial(
+  runId: string,
+  start: string,
+  { records }: Pick<Home, "records">,
+): Promise<TrialRecord | undefined> {
+  const { pk, sk: prefix } = recordKeys.trial(runId, start);
+  const [first, second] = await Array.fromAsync(records.query(pk, { prefix, limit: 2 }));
+  if (first === undefined) return undefined;
+  if (second !== undefined && first.sk !== prefix)
+    throw new TracemillError("invalid-input", `${start} fits several trials; give more of the id`);
+  const trialId = first.sk.slice(recordKeys.trial(runId, "").sk.length);
+  return (await readTrialRecord(records, runId, trialId))?.row;
 }
 
 function attemptText(result: AttemptResult, home: Home): string {

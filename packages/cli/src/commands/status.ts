@@ -1,5 +1,5 @@
 import { isTracemillError } from "@tracemill/core/errors.ts";
-import { summarize } from "@tracemill/core/pipeline/results.ts";
+import { summaryNow } from "@tracemill/core/report/report-now.ts";
 import type { RunRecord } from "@tracemill/core/run/run.ts";
 import { Command } from "commander";
 import { inCloud, inLocal, isOnAws, type PlaceOptions, withPlace } from "../aws/place.ts";
@@ -46,10 +46,11 @@ async function watchOn(run: RunRecord, cloud: CloudHome, context: CliContext): P
 async function statusHere(reference: string, home: LocalHome, { out }: CliContext): Promise<void> {
   const run = await chosenRun(reference, home);
   out.text(`${run.runId} (${run.name}) ${run.status}${run.status === "stopped" ? `: ${run.reason}` : ""}`);
-  const summary = await summarize(run.runId, home).catch((error: unknown) => {
+  const standing = await summaryNow(run, home).catch((error: unknown) => {
     if (isTracemillError(error, "not-found")) return undefined;
     throw error;
   });
+  const summary = standing?.summary;
   out.event({ type: "status", run, ...(summary && { summary }) });
   if (summary === undefined) out.text("no plan yet");
   else {

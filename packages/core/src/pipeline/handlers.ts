@@ -1,5 +1,7 @@
+import * as z from "zod";
 import { exportDataset } from "../dataset/export.ts";
 import { TracemillError } from "../errors.ts";
+import { openFiring } from "../ingest/firing.ts";
 import { ingestSnapshot } from "../ingest/snapshot.ts";
 import type { Shard } from "../run/plan.ts";
 import type { Trial } from "../run/trial.ts";
@@ -31,16 +33,11 @@ type ShardHandler = (
 /** How the trials of a shard stand after a fan-out stage. */
 export type ShardReport = Record<TrialProgress, number>;
 
-export const ingestStep: StepHandler = async (_runId, _outputs, deps) => ingest(deps);
+export const ingestStep: StepHandler = async (runId, _outputs, deps) => ingest(runId, deps);
 
 export const prepareStep: StepHandler = async (runId, { ingest: ingested }, deps) => {
-  const snapshot = ingested?.snapshotId;
-  const source = ingested?.source;
-  return prepareTasks(
-    runId,
-    typeof snapshot === "string" && typeof source === "string" ? { source, snapshotId: snapshot } : undefined,
-    deps,
-  );
+  const found = Ingested.safeParse(ingested);
+  return prepareTasks(runId, found.success ? found.data : undefined, deps);
 };
 
 export const planStep: StepHandler = async (runId, _outputs, deps) => {
@@ -74,7 +71,14 @@ export const fanOuts: Record<FanOutName, ShardHandler> = {
   evaluate: (runId, shard, deps) => overShard(runId, shard, deps, evaluateTrial),
 };
 
-async function ingest(deps: PipelineDeps): Promise<StepOutput> {
+/** What the first step says of the snapshot that it made. */
+const Ingested = z.object({
+  source: z.string(),
+  snapshotId: z.string(),
+  since: z.string().nullable().optional(),
+});
+
+async function ingest(runId: string, deps: PipelineDeps): Promise<StepOutput> {
   const { source } = deps.spec;
   if (source === undefined) return {};
   if (source.snapshot !== undefined) return { source: source.name, snapshotId: source.snapshot };
@@ -85,6 +89,8 @@ async function ingest(deps: PipelineDeps): Promise<StepOutput> {
     );
   }
   const { kind: _, name, baseUrl, take: __, snapshot: ___, ...query } = source;
+  // Done again after a kill, this step ingests again: what the first time found is new to the run all the same.
+  const { before: since = null } = await openFiring(name, runId, deps.records);
   const manifest = await ingestSnapshot(
     { ...query, source: name, baseUrl: baseUrl ?? deps.production.baseUrl },
     {
@@ -93,7 +99,7 @@ async function ingest(deps: PipelineDeps): Promise<StepOutput> {
       onProgress: ({ rows }) => deps.onEvent({ type: "progress", stage: "ingest", done: rows, unit: "rows" }),
     },
   );
-  return { source: name, snapshotId: manifest.snapshotId, rows: manifest.counts.rows };
+  return { source: name, snapshotId: manifest.snapshotId, since, rows: manifest.counts.rows };
 }
 
 async function overShard(

@@ -6,7 +6,7 @@ import { latestSnapshot } from "../ingest/manifest.ts";
 import { objectKeys } from "../keys.ts";
 import type { LoadedTask } from "../ports/agent.ts";
 import { readPrepared } from "../prepare/catalog.ts";
-import { changedTasks } from "../prepare/changed.ts";
+import { type ChangedOrigin, changedTasks } from "../prepare/changed.ts";
 import { prepareSnapshot } from "../prepare/prepare.ts";
 import { harborTaskRef, scenarioTaskRef } from "../run/task-ref.ts";
 import type { TaskRef } from "../run/trial.ts";
@@ -28,7 +28,7 @@ export function isSnapshotPlace(place: string): boolean {
  */
 export async function prepareTasks(
   runId: string,
-  ingested: { source: string; snapshotId: string } | undefined,
+  ingested: ChangedOrigin | undefined,
   deps: PipelineDeps,
 ): Promise<{ tasks: number; repeated: number }> {
   const counts = { tasks: 0, repeated: 0 };
@@ -47,10 +47,7 @@ export async function prepareTasks(
   return counts;
 }
 
-async function* allTasks(
-  ingested: { source: string; snapshotId: string } | undefined,
-  deps: PipelineDeps,
-): AsyncGenerator<TaskRef> {
+async function* allTasks(ingested: ChangedOrigin | undefined, deps: PipelineDeps): AsyncGenerator<TaskRef> {
   if (ingested !== undefined) yield* ingestedTasks(ingested, deps);
   for (const place of deps.spec.tasks) {
     if (isSnapshotPlace(place)) yield* namedSnapshotTasks(place.slice(snapshotPrefix.length), deps);
@@ -59,10 +56,7 @@ async function* allTasks(
 }
 
 /** Of what the run ingested: all that the source has, or only what is new or has changed, as the spec says. */
-async function* ingestedTasks(
-  snapshot: { source: string; snapshotId: string },
-  deps: PipelineDeps,
-): AsyncGenerator<TaskRef> {
+async function* ingestedTasks(snapshot: ChangedOrigin, deps: PipelineDeps): AsyncGenerator<TaskRef> {
   if (deps.spec.source?.take === "changed") yield* changedTasks(snapshot, deps);
   else yield* snapshotTasks(snapshot, deps);
 }

@@ -1,13 +1,18 @@
+import { pMapIterable } from "p-map";
 import * as z from "zod";
 import { objectKeys } from "../keys.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { RecordStore } from "../ports/record-store.ts";
+import { agentKey } from "../report/agent-labels.ts";
+import { ReportBuilder } from "../report/report-builder.ts";
+import type { RunReport } from "../report/schema.ts";
 import { OutcomeKind, rewardOf } from "../run/outcome.ts";
-import type { Plan } from "../run/plan.ts";
+import type { Plan, Shard } from "../run/plan.ts";
+import { readRunSpec } from "../run/runs.ts";
 import type { Trial, TrialRecord } from "../run/trial.ts";
-import { readTrialRecord } from "../trial/record.ts";
 import { checkClaim, reasonOf } from "../trial/result.ts";
 import { readPlan, readShard } from "./plan-run.ts";
+import { readRows } from "./shard-report.ts";
 import { type Estimate, meanEstimate, RewardTally } from "./statistics.ts";
 import { untilStopped } from "./until-stopped.ts";
 
@@ -64,17 +69,37 @@ export interface TrialStanding {
   record: TrialRecord | undefined;
 }
 
-/** Every trial of a run's plan with its row, in plan order. */
-export async function* readStandings(runId: string, stores: StoresOf): AsyncGenerator<TrialStanding> {
-  const plan = await readPlan(runId, stores.objects);
-  for (const shard of plan.shards) {
-    const trials = await Array.fromAsync(readShard(runId, shard, stores.objects));
-    // One round trip for a shard instead of one for each trial.
-    const rows = await Promise.all(
-      trials.map(({ trialId }) => readTrialRecord(stores.records, runId, trialId)),
+/** Shards read at once: hides the latency of a remote store, and bounds memory. */
+const shardsAtOnce = 8;
+
+/** Every trial of a run's plan with its row, in plan order. @param skip trials that are passed over unread. */
+export async function* readStandings(
+  runId: string,
+  stores: StoresOf,
+  skip = 0,
+): AsyncGenerator<TrialStanding> {
+  const { shards } = await readPlan(runId, stores.objects);
+  for await (const standings of standingsOfShards(runId, shards, stores, skip)) yield* standings;
+}
+
+async function* standingsOfShards(
+  runId: string,
+  shards: readonly Shard[],
+  stores: StoresOf,
+  skip = 0,
+): AsyncGenerator<TrialStanding[]> {
+  let left = skip;
+  let first = 0;
+  for (; left >= (shards[first]?.trials ?? Number.POSITIVE_INFINITY); first += 1)
+    left -= shards[first]?.trials ?? 0;
+  const read = async (shard: Shard, index: number): Promise<TrialStanding[]> => {
+    const trials = (await Array.fromAsync(readShard(runId, shard, stores.objects))).slice(
+      index === 0 ? left : 0,
     );
-    for (const [index, trial] of trials.entries()) yield { trial, record: rows[index]?.row };
-  }
+    const rows = await readRows(trials, { runId, records: stores.records });
+    return trials.map((trial, at) => ({ trial, record: rows[at] }));
+  };
+  yield* pMapIterable(shards.slice(first), read, { concurrency: shardsAtOnce });
 }
 
 /** Counts a run as it stands. Memory grows with the number of agents, not of trials. */
@@ -121,7 +146,7 @@ class SummaryCounter {
 
 function count(summary: RunSummary, tallies: Map<string, RewardTally>, standing: TrialStanding): void {
   const { trial, record } = standing;
-  const agent = agentKey(trial);
+  const agent = agentKey(trial.agent);
   const { trials = 0 } = summary.agents[agent] ?? {};
   summary.agents[agent] = { trials: trials + 1 };
   for (const { usage } of record?.attempts ?? []) {
@@ -163,30 +188,37 @@ function countClaim(
   });
 }
 
-export function agentKey(trial: Pick<Trial, "agent">): string {
-  return trial.agent.model === undefined ? trial.agent.name : `${trial.agent.name}/${trial.agent.model}`;
-}
-
 const header =
   "trial_id,task,agent,model,sample,solution,outcome,reward,attempts,decided_by,cost_usd,reason\n";
 
-/** Writes the results table (`results.csv`, one row a trial) and `summary.json`. */
+/** Writes the results table (`results.csv`, one row a trial), `summary.json` and `report.json`. */
 export async function writeResults(
   runId: string,
   stores: StoresOf & { signal: AbortSignal },
 ): Promise<RunSummary> {
-  const counter = new SummaryCounter(await readPlan(runId, stores.objects));
+  const { objects, signal } = stores;
+  const [plan, spec] = await Promise.all([readPlan(runId, objects), readRunSpec(runId, objects)]);
+  const counter = new SummaryCounter(plan);
+  const report = new ReportBuilder(plan, spec.agents);
   const table = async function* () {
     yield Buffer.from(header);
-    for await (const standing of untilStopped(readStandings(runId, stores), stores.signal)) {
-      counter.add(standing);
-      yield Buffer.from(csvRow(standing));
+    for await (const standings of untilStopped(standingsOfShards(runId, plan.shards, stores), signal)) {
+      for (const standing of standings) {
+        counter.add(standing);
+        report.add(standing.trial, standing.record);
+      }
+      yield Buffer.from(standings.map(csvRow).join(""));
     }
   };
-  await stores.objects.put(objectKeys.runResults(runId), table());
+  await objects.put(objectKeys.runResults(runId), table());
   const summary = counter.finish();
-  await stores.objects.put(objectKeys.runSummary(runId), Buffer.from(`${JSON.stringify(summary)}\n`));
+  await objects.put(objectKeys.runSummary(runId), jsonBody(summary));
+  await objects.put(objectKeys.runReport(runId), jsonBody(report.finish()));
   return summary;
+}
+
+function jsonBody(value: RunSummary | RunReport): Uint8Array {
+  return Buffer.from(`${JSON.stringify(value)}\n`);
 }
 
 function csvRow({ trial, record }: TrialStanding): string {

@@ -1,14 +1,12 @@
-import { recordKeys } from "../keys.ts";
-import { readProgress, readShardRecord } from "../run/progress.ts";
-import type { ShardRecord } from "../run/shard-record.ts";
-import { ShardMeter } from "../run/tally.ts";
+import { readProgress } from "../run/progress.ts";
+import type { ShardMeter } from "../run/tally.ts";
 import type { Trial, TrialRecord } from "../run/trial.ts";
 import { isHeldByOther } from "../trial/lease.ts";
 import { isStopping, mayReopen } from "../trial/policy.ts";
-import { readTrialRecord } from "../trial/record.ts";
 import type { PipelineDeps } from "./deps.ts";
 import { fanOuts, type ShardReport } from "./handlers.ts";
 import { readShard } from "./plan-run.ts";
+import { type JobOfShard, meterShard, readRows, writeShardReport } from "./shard-report.ts";
 import type { FanOutName } from "./stages.ts";
 
 /** How often a shard's row is written while it is worked on. */
@@ -16,9 +14,6 @@ const reportMs = 60_000;
 
 /** How long to wait before looking again at trials that another process holds. */
 const busyPollMs = 5_000;
-
-/** What a worker says of itself in the shard's row. */
-type JobOfShard = NonNullable<ShardRecord["job"]>;
 
 export interface ShardWorkDeps extends PipelineDeps {
   /** The job that does the work, as it stands now. */
@@ -39,7 +34,7 @@ export async function workOnShard(
 ): Promise<ShardReport> {
   const trials = await Array.fromAsync(readShard(runId, { shardId }, deps.objects));
   // What a resumed run begins again is work left: a job that dies before it comes to it must not leave the shard done.
-  const meter = new ShardMeter(await rowsOf(trials, runId, deps), (row) => mayReopen(row, deps));
+  const meter = await meterShard(trials, deps, (row) => mayReopen(row, deps));
   const onEvent: PipelineDeps["onEvent"] = (event) => {
     if ("trialId" in event) meter.onEvent(event);
     deps.onEvent(event);
@@ -59,7 +54,8 @@ async function untilNoneIsHeld(
   for (;;) {
     const done = await pass();
     if (done.busy === 0 || isStopping(deps)) return done;
-    if (!(await rowsOf(trials, deps.runId, deps)).some((row) => isHeld(row, stage, deps))) return done;
+    if (!(await readRows(trials, deps)).some((row) => row !== undefined && isHeld(row, stage, deps)))
+      return done;
     await deps.clock.sleep(busyPollMs, AbortSignal.any([deps.signal, deps.draining])).catch(() => undefined);
   }
 }
@@ -68,15 +64,6 @@ async function untilNoneIsHeld(
 function isHeld(row: TrialRecord, stage: FanOutName, deps: PipelineDeps): boolean {
   const status = stage === "trace" ? "tracing" : "traced";
   return row.status === status && "lease" in row && isHeldByOther(row.lease, deps);
-}
-
-async function rowsOf(
-  trials: readonly Trial[],
-  runId: string,
-  { records }: Pick<PipelineDeps, "records">,
-): Promise<TrialRecord[]> {
-  const held = await Promise.all(trials.map(({ trialId }) => readTrialRecord(records, runId, trialId)));
-  return held.flatMap((each) => each?.row ?? []);
 }
 
 /** Reports at once, then every minute, and once more when disposed. */
@@ -101,21 +88,8 @@ async function reportEvery(write: () => Promise<void>, deps: ShardWorkDeps): Pro
 
 /** Writes the shard's row, and takes the run's sum for what the run has used so far. */
 async function report(runId: string, shardId: string, meter: ShardMeter, deps: ShardWorkDeps): Promise<void> {
-  const { records, clock, budget } = deps;
-  for (;;) {
-    const held = await readShardRecord(runId, shardId, records);
-    const job = deps.job?.() ?? held?.row.job;
-    const row: ShardRecord = {
-      schemaVersion: 1,
-      shardId,
-      updatedAt: new Date(clock.now()).toISOString(),
-      tally: meter.tally,
-      failures: held?.row.failures ?? [],
-      ...(job === undefined ? {} : { job }),
-    };
-    const condition = held === undefined ? "absent" : { version: held.version };
-    if ((await records.put(recordKeys.shard(runId, shardId), row, condition)) !== undefined) break;
-  }
+  const { records, budget } = deps;
+  await writeShardReport(shardId, meter.tally, deps, deps.job?.());
   if (!budget.isShared) return;
   const progress = await readProgress(runId, records);
   if (progress !== undefined) budget.raiseTo(progress.tally.usage);

@@ -28,7 +28,7 @@ export interface Estimate {
  * Mean with its 95 % confidence interval: Wilson's score interval for rewards of 0 and 1, else the normal
  * approximation with the sample variance. `undefined` without rewards.
  */
-export function meanEstimate(tally: RewardTally): Estimate | undefined {
+export function meanEstimate(tally: Omit<RewardTally, "add">): Estimate | undefined {
   const { n, sum, sumOfSquares, binary } = tally;
   if (n === 0) return undefined;
   const mean = sum / n;

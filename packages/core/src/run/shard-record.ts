@@ -5,6 +5,18 @@ import { Usage } from "./trial.ts";
 const Timestamp = z.iso.datetime();
 const count = z.number().int().min(0);
 
+/** What the trials of one agent have come to. */
+export const AgentTally = z.strictObject({
+  ended: count,
+  /** Ended trials by how their last attempt ended. */
+  outcomes: z.partialRecord(OutcomeKind, count),
+  /** Ended attempts, earlier ones of the same trial included. */
+  attempts: count,
+  usage: Usage,
+  rewards: z.strictObject({ n: count, sum: z.number(), sumOfSquares: z.number(), binary: z.boolean() }),
+});
+export type AgentTally = z.infer<typeof AgentTally>;
+
 /** What the trials of a shard, or of a whole run, have come to: absolute counts, never differences. */
 export const Tally = z.strictObject({
   /** Trials with nothing left to do. */
@@ -16,6 +28,8 @@ export const Tally = z.strictObject({
   /** Ended attempts by outcome. */
   outcomes: z.partialRecord(OutcomeKind, count),
   usage: Usage,
+  /** By agent, as `agentLabels` calls it; absent in rows of earlier versions. */
+  agents: z.record(z.string(), AgentTally).optional(),
 });
 export type Tally = z.infer<typeof Tally>;
 

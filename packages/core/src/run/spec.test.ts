@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { formatDuration } from "./duration.ts";
-import { canonicalJson, parseRunSpec, specHash } from "./spec.ts";
+import { canonicalJson, parseRunSpec, requireOnAws, specHash } from "./spec.ts";
 
 const minimal = { name: "n", tasks: ["./tasks"], agents: [{ name: "oracle" }] };
 
@@ -54,4 +54,11 @@ test.each([
   [7_800_000, "2 h 10 m"],
 ])("%d ms reads %s", (ms, text) => {
   expect(formatDuration(ms)).toBe(text);
+});
+
+test("Docker is for one machine: on AWS it is refused, with what to say instead", () => {
+  expect(() => requireOnAws({ sandbox: "docker" }, "nightly.yaml")).toThrow(
+    /nightly\.yaml: `sandbox: docker` is for one machine; on AWS say `job`/,
+  );
+  for (const sandbox of ["job", "namespace"] as const) requireOnAws({ sandbox }, "nightly.yaml");
 });

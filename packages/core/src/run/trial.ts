@@ -114,6 +114,7 @@ export const SandboxDescription = z.strictObject({
   isolation: z.array(z.string()),
   network: z.enum(["none", "host", "allowlist"]),
   environment: z.string(),
+  refusedHosts: z.array(z.string()).optional(),
 });
 
 /** How the agent's part ended, before anything was verified. */

@@ -52,7 +52,8 @@ export async function whileRenewing<T>(
   try {
     return await work(lost.signal);
   } finally {
-    done.abort();
+    // With a reason of its own, since the usual one is an error with a stack: 0.05 ms for each trial.
+    done.abort("done");
     await heartbeat;
   }
 }
