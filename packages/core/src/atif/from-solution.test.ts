@@ -105,6 +105,15 @@ describe("a solution in the simple form", () => {
       message: "42",
     });
   });
+
+  test.each([{ fields: { name: "Ada", total: 3 } }, ["a", "b"], true])(
+    "says an answer that is no text as JSON, and keeps it as it is (%j)",
+    (answer) => {
+      const { steps, extra } = convert({ prompt: "p" }, { steps: [{ message: "Done." }], answer });
+      expect(steps.at(-1)).toMatchObject({ source: "agent", message: JSON.stringify(answer) });
+      expect(extra).toMatchObject({ answer });
+    },
+  );
 });
 
 describe("a solution with a trajectory", () => {

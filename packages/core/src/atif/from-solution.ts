@@ -67,7 +67,7 @@ function writeSolution(task: Task, solution: Solution, writer: StepWriter, where
   }
   writeRequest(task, writer);
   writeSteps(solution.steps ?? [], writer);
-  if (hasAnswer) writeAnswer(String(solution.answer), solution.steps?.at(-1), writer);
+  if (hasAnswer) writeAnswer(textOf(solution.answer), solution.steps?.at(-1), writer);
   return solution.steps ? "steps" : "answer";
 }
 
@@ -131,6 +131,10 @@ function writeAnswer(answer: string, last: SolutionStep | undefined, writer: Ste
   if (last?.message?.includes(answer) === true) return;
   writer.endTurn();
   writer.speak(sourceContent(answer));
+}
+
+function textOf(answer: unknown): string {
+  return typeof answer === "string" ? answer : JSON.stringify(answer);
 }
 
 function agentOf(task: Task, solution: Solution): Trajectory["agent"] {

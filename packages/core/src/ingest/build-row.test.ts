@@ -18,6 +18,12 @@ describe("buildRow", () => {
     });
   });
 
+  test("an answer may be anything", () => {
+    const answers = [{ fields: { name: "Ada" } }, ["a"], true, 4, "4", null];
+    const solutions = answers.map((answer, index) => ({ id: `s${index}`, answer }));
+    expect(build({ id: "t1" }, solutions)).toMatchObject({ kind: "row", solutions: 6, rejects: [] });
+  });
+
   test("a solution that does not fit is put aside, the others stay", () => {
     const bad = { id: "s2", evaluation: { status: "splendid" } };
     const built = build({ id: "t1" }, [{ id: "s1" }, bad, { id: "s3" }]);

@@ -93,6 +93,8 @@ export const ChainLink = z.strictObject({
   evidence: Evidence,
   /** The latest timestamp of a list entry, no later than this machine's clock. */
   newest: Timestamp.optional(),
+  /** The earliest timestamp of a task that the API would not give: what changed since then is to be asked for again. */
+  missed: Timestamp.optional(),
 });
 export type ChainLink = z.infer<typeof ChainLink>;
 

@@ -43,5 +43,8 @@ export type FetchedRow =
   | (OfTask & { kind: "older" })
   /** Named before. */
   | { kind: "duplicate"; place: Place }
-  /** Put aside: it does not fit, or the API would not give it. */
-  | (Looked & { kind: "rejected"; rejects: IngestReject[] });
+  /**
+   * Put aside: it does not fit, or the API would not give it. `missed`: the latest timestamp of an entry that it would
+   * not give more of, in milliseconds since the epoch.
+   */
+  | (Looked & { kind: "rejected"; rejects: IngestReject[]; missed?: number });

@@ -151,6 +151,41 @@ describe("a second ingest", () => {
   });
 });
 
+describe("tasks that the API never gives", () => {
+  test("are put aside night after night, and keep no ingest from its end", async () => {
+    const { tasks, solutions } = content(12);
+    await using api = await startProductionApi({ tasks, solutions });
+    api.quirks.faults = [{ match: /t(2|5|8)\/solutions/, kind: "status", status: 500, times: 10_000 }];
+    const { ingest, ids } = ingestBench(api);
+    const options = { maxRetries: 0 };
+    expect((await ingest(options)).counts).toMatchObject({ added: 9, rejects: 3 });
+    const second = await ingest(options);
+    expect(second.counts).toMatchObject({ unchanged: 9, rejects: 3 });
+    expect(await ids(second)).toHaveLength(9);
+  });
+});
+
+describe("a task that the API does not let be read", () => {
+  test("is put aside, and the others are taken", async () => {
+    await using api = await startProductionApi(content(6));
+    api.quirks.faults = [{ match: /t3\/solutions/, kind: "status", status: 403, times: 10_000 }];
+    const { ingest, objects, ids } = ingestBench(api);
+    const first = await ingest();
+    expect(await ids(first)).toEqual(["t0", "t1", "t2", "t4", "t5"]);
+    const rejects = await Array.fromAsync(readJsonLines(objects, first.rejectParts[0]?.key ?? ""));
+    expect(rejects).toMatchObject([
+      { kind: "task", taskId: "t3", reason: expect.stringContaining("HTTP 403") },
+    ]);
+    expect((await ingest()).counts).toMatchObject({ unchanged: 5, rejects: 1 });
+  });
+
+  test("ends the ingest when all are like that", async () => {
+    await using api = await startProductionApi(content(6));
+    api.quirks.faults = [{ match: /solutions/, kind: "status", status: 403, times: 10_000 }];
+    await expect(ingestBench(api).ingest()).rejects.toMatchObject({ code: "unauthorized" });
+  });
+});
+
 describe("a task that the lists name no longer", () => {
   test("is asked for by its id: gone, it leaves the state; under another status, it stays with that", async () => {
     await using api = await startProductionApi(content(5));

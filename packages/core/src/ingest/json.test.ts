@@ -17,6 +17,59 @@ describe("parseExact", () => {
     );
   });
 
+  test("numbers of any spelling stay among strings that look like them", () => {
+    const digits = fc.stringMatching(/^[0-9]{1,20}$/);
+    const number = fc
+      .tuple(
+        fc.constantFrom("", "-"),
+        fc.oneof(fc.constant("0"), fc.stringMatching(/^[1-9][0-9]{0,20}$/)),
+        fc.oneof(
+          fc.constant(""),
+          digits.map((fraction) => `.${fraction}`),
+        ),
+        fc.oneof(fc.constant(""), fc.stringMatching(/^[eE][+-]?[0-9]{1,3}$/)),
+      )
+      .map((parts) => parts.join(""));
+    const text = fc.oneof(
+      number,
+      fc.string().map((each) => JSON.stringify(each)),
+      fc.constantFrom('"\\u00001.0"', '"[1.0,"'),
+    );
+    const pairs = fc.array(fc.tuple(fc.constantFrom('"a"', '"1.0"', '"__proto__"'), text), { maxLength: 1 });
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.oneof(
+            text,
+            pairs.map((all) => `{${all.map((pair) => pair.join(":")).join()}}`),
+          ),
+        ),
+        (items) => {
+          const whole = `[${items.join()}]`;
+          expect(JSON.stringify(parseExact(whole))).toBe(whole);
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test.each([
+    "01",
+    "[1.]",
+    "[.5]",
+    "[1.0.5]",
+    "{1.0:2}",
+    "{1.0 :2}",
+    "[+1.0]",
+    "[1.0e]",
+    "[--1.0]",
+    "[1.0 1.0]",
+    '["a]',
+    "[1.0x]",
+  ])("what is not JSON is refused: %s", (text) => {
+    expect(() => parseExact(text)).toThrow(SyntaxError);
+  });
+
   test("a key named __proto__ stays a key", () => {
     const text = '{"__proto__":{"x":1.0}}';
     expect(JSON.stringify(parseExact(text))).toBe(text);

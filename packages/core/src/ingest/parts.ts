@@ -134,7 +134,8 @@ export class PartBuffer {
     ] as const;
     for (const [part, file] of pairs) {
       if (part === undefined || file === undefined) continue;
-      await objects.put(part.key, file.body);
+      // A process that was displaced long ago may claim a number whose checkpoint is cleared away already.
+      await objects.putIfAbsent(part.key, file.body);
       bytes += part.bytes;
     }
     return bytes;

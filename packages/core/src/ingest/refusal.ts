@@ -30,6 +30,7 @@ export function refusal(
     return new TracemillError(
       "unauthorized",
       `${said}. The token in ${tokenName} may not read this; ask for one that may`,
+      { context: { status } },
     );
   }
   const hint = status === 404 ? ". Check that the base URL ends before /tasks" : "";

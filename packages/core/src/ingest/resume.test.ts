@@ -188,7 +188,10 @@ describe("two ingests of one source at once", () => {
       if (String(url).includes("/t5/")) await held;
       return fetch(url, init);
     };
-    const slow = ingestInto(stores, { baseUrl: api.url }, { fetch: slowFetch });
+    // Its rows are others by the time at which they were fetched.
+    const clock = fakeClock();
+    clock.advance(1_000);
+    const slow = ingestInto(stores, { baseUrl: api.url }, { fetch: slowFetch, clock });
     const told = expect(slow).rejects.toMatchObject({ code: "conflict" });
     while (api.requests.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
     const manifest = await ingestInto(stores, { baseUrl: api.url });

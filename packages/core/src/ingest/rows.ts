@@ -2,6 +2,7 @@ import { pMapIterable } from "p-map";
 import { isTracemillError, type TracemillError } from "../errors.ts";
 import { KnownTasks } from "./chain/known-tasks.ts";
 import { Trust } from "./chain/trust.ts";
+import { latestTime } from "./chain/version.ts";
 import type { FetchedRow } from "./fetched-row.ts";
 import { IdSet } from "./id-set.ts";
 import { type ListedTask, type ListQuery, listTasks, type RowStart } from "./list.ts";
@@ -56,6 +57,8 @@ interface Failed {
   kind: "failed";
   place: FetchedRow["place"];
   hash: bigint;
+  /** The latest timestamp of its entry, in milliseconds since the epoch. */
+  time: number | undefined;
   error: TracemillError;
   reject: IngestReject;
 }
@@ -70,7 +73,7 @@ async function lookWithPatience(
     try {
       return await lookAt(task, query, deps);
     } catch (error) {
-      if (!isTracemillError(error, "source-unavailable", "source-protocol")) throw error;
+      if (!isTracemillError(error) || !isOfTask(error)) throw error;
       if (error.retryable && round < ROUNDS) continue;
       const { place, hash, id } = task;
       const value = task.kind === "task" ? task.value : { id };
@@ -78,11 +81,17 @@ async function lookWithPatience(
         kind: "failed",
         place,
         hash,
+        time: latestTime(value),
         error,
         reject: { kind: "task", taskId: id, reason: error.message, value },
       };
     }
   }
+}
+
+/** Whether an error may be about one task, and the others be had. */
+function isOfTask(error: TracemillError): boolean {
+  return ["source-unavailable", "source-protocol"].includes(error.code) || error.context.status === 403;
 }
 
 /**
@@ -98,7 +107,7 @@ async function* withoutFailures(outcomes: AsyncIterable<FetchedRow | Failed>): A
       yield* failures.map(toRejected);
       failures = [];
       if (isSuccess(outcome)) inARow = 0;
-      succeeded ||= isSuccess(outcome) || outcome.kind === "unchanged";
+      succeeded ||= isSuccess(outcome);
       yield outcome;
       continue;
     }
@@ -111,15 +120,17 @@ async function* withoutFailures(outcomes: AsyncIterable<FetchedRow | Failed>): A
   yield* failures.map(toRejected);
 }
 
-/** The API gave a task. One that was skipped says nothing of the API. */
+/**
+ * The API gave a task, or an entry that shows a task to be as it was: on a quiet night there is nothing else between
+ * tasks that it never gives.
+ */
 function isSuccess(outcome: FetchedRow): boolean {
   switch (outcome.kind) {
     case "row":
     case "empty":
     case "gone":
-      return true;
     case "unchanged":
-      return outcome.looked;
+      return true;
     case "rejected":
     case "duplicate":
     case "older":
@@ -127,6 +138,6 @@ function isSuccess(outcome: FetchedRow): boolean {
   }
 }
 
-function toRejected({ place, hash, reject }: Failed): FetchedRow {
-  return { kind: "rejected", place, hash, rejects: [reject] };
+function toRejected({ place, hash, time, reject }: Failed): FetchedRow {
+  return { kind: "rejected", place, hash, rejects: [reject], ...(time !== undefined && { missed: time }) };
 }

@@ -35,6 +35,58 @@ describe("--since", () => {
     expect(again.searchParams.get("updated_after")).toBe("2025-12-24T00:00:00.000Z");
   });
 
+  test("does not move the time that the API is asked from: what a quick look left out is still asked for", async () => {
+    await using api = await startProductionApi(content(3));
+    const { ingest } = ingestBench(api);
+    await ingest();
+    touch(api, "t0", "2025-12-20T00:00:00Z");
+    touch(api, "t1", "2026-01-01T00:00:00Z");
+    expect((await ingest({ since: "2025-12-31" })).counts).toMatchObject({ changed: 1, older: 2 });
+    await ingest({ sinceParam: "updated_after" });
+    const list = new URL(api.requests[0]?.url ?? "", api.url);
+    expect(list.searchParams.get("updated_after")).toBe("2025-05-31T23:50:00.000Z");
+  });
+
+  test.each([-62_135_596_800_000, 1e20, "0000-01-01T00:00:00+05:00"])(
+    "takes a timestamp that is no time (%s) for none",
+    async (updatedAt) => {
+      const { tasks, solutions } = content(2);
+      await using api = await startProductionApi({
+        tasks: tasks.map((task) => ({ ...task, updated_at: updatedAt })),
+        solutions,
+      });
+      api.quirks.faults = [{ match: /t1\/solutions/, kind: "status", status: 500, times: 3 }];
+      const manifest = await ingestBench(api).ingest({ maxRetries: 0 });
+      expect(manifest.newest).toBeUndefined();
+      expect(manifest.counts).toMatchObject({ rows: 1, rejects: 1 });
+    },
+  );
+
+  test("is asked of the API from before a task that it would not give, also after a quick look", async () => {
+    await using api = await startProductionApi(content(3));
+    const { ingest } = ingestBench(api);
+    const asked = async (options: { since?: string } = {}) => {
+      await ingest({ sinceParam: "updated_after", maxRetries: 0, ...options });
+      return new URL(api.requests[0]?.url ?? "", api.url).searchParams.get("updated_after");
+    };
+    await asked();
+    touch(api, "t0", "2025-12-20T00:00:00Z");
+    touch(api, "t1", "2025-12-25T00:00:00Z");
+    api.quirks.faults = [{ match: /t0\/solutions/, kind: "status", status: 500, times: 3 }];
+    expect(await asked()).toBe("2025-05-31T23:50:00.000Z");
+    expect(await asked({ since: "2025-12-24" })).toBe("2025-12-24T00:00:00.000Z");
+    expect(await asked()).toBe("2025-12-19T23:50:00.000Z");
+    expect(await asked()).toBe("2025-12-24T23:50:00.000Z");
+  });
+
+  test("is not asked of the API when the lists before were cut by --max-tasks", async () => {
+    await using api = await startProductionApi(content(3));
+    const { ingest } = ingestBench(api);
+    const options = { maxTasks: 2, sinceParam: "updated_after" };
+    await ingest(options);
+    expect((await ingest(options)).filter).toBeUndefined();
+  });
+
   test.each(["yesterday", "3", "12 parsecs"])("of %s is refused with what it wants", async (since) => {
     await using api = await startProductionApi(content(1));
     await expect(ingestBench(api).ingest({ since })).rejects.toThrow(/`since`: .*2026-01-31 or 3d, 12h/);

@@ -198,11 +198,13 @@ const FILTER_OVERLAP_MS = 10 * 60_000;
 
 function linkTo(
   parent: SnapshotManifest | undefined,
-  { since, sinceParam }: IngestQuery,
+  { since, sinceParam, maxTasks }: IngestQuery,
   now: number,
 ): ChainLink {
   const asked = since === undefined ? undefined : resolveSince(since, now);
-  const newest = parent?.newest === undefined ? undefined : Date.parse(parent.newest) - FILTER_OVERLAP_MS;
+  const isCut = maxTasks !== undefined;
+  // Lists that were cut say nothing of what they did not get to.
+  const newest = isCut || parent === undefined ? undefined : seenUpTo(parent);
   const filter = sinceParam === undefined ? undefined : (asked ?? newest);
   return {
     ...NO_LINK,
@@ -213,9 +215,16 @@ function linkTo(
       evidence: parent.evidence,
     }),
     ...(parent?.newest !== undefined && { newest: parent.newest }),
+    ...(parent?.missed !== undefined && (isCut || asked !== undefined) && { missed: parent.missed }),
     ...(asked !== undefined && { since: new Date(asked).toISOString() }),
     ...(filter !== undefined && { filter: new Date(filter).toISOString() }),
   };
+}
+
+/** From when on an API has to be asked for changes, in milliseconds since the epoch. */
+function seenUpTo({ newest, missed }: SnapshotManifest): number | undefined {
+  const times = [newest, missed].filter((time) => time !== undefined).map((time) => Date.parse(time));
+  return newest === undefined ? undefined : Math.min(...times) - FILTER_OVERLAP_MS;
 }
 
 /** One that has fetched nothing yet is no loss when another query is asked, such as one with a mended address. */

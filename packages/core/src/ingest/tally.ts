@@ -51,13 +51,24 @@ export function withRequests(counts: IngestCounts, before: IngestCounts, stats: 
 export function linkWith(link: ChainLink, row: FetchedRow, now: number): ChainLink {
   if (row.kind === "duplicate" || row.kind === "older") return link;
   const { evidence, newest } = link;
-  const time = row.time === undefined ? undefined : new Date(Math.min(row.time, now)).toISOString();
+  // Where older tasks are left alone, the latest timestamp says nothing of what changed before it.
+  const time =
+    row.time === undefined || link.since !== undefined
+      ? undefined
+      : new Date(Math.min(row.time, now)).toISOString();
   return {
     ...link,
     state: stateWith(link.state, row),
     ...(row.evidence && { evidence: { ...evidence, [row.evidence]: evidence[row.evidence] + 1 } }),
     ...(time !== undefined && (newest === undefined || newest < time) && { newest: time }),
+    ...missedWith(link, row, now),
   };
+}
+
+function missedWith({ missed }: ChainLink, row: FetchedRow, now: number): Pick<ChainLink, "missed"> {
+  if (row.kind !== "rejected" || row.missed === undefined) return {};
+  const time = new Date(Math.min(row.missed, now)).toISOString();
+  return missed === undefined || time < missed ? { missed: time } : {};
 }
 
 function stateWith({ tasks, solutions }: ChainLink["state"], row: FetchedRow): ChainLink["state"] {

@@ -1,8 +1,8 @@
-import * as z from "zod";
 import { exportDataset } from "../dataset/export.ts";
 import { TracemillError } from "../errors.ts";
 import { openFiring } from "../ingest/firing.ts";
 import { ingestSnapshot } from "../ingest/snapshot.ts";
+import { ChangedOrigin } from "../prepare/changed.ts";
 import type { Shard } from "../run/plan.ts";
 import type { Trial } from "../run/trial.ts";
 import type { TrialProgress } from "../trial/deps.ts";
@@ -36,7 +36,7 @@ export type ShardReport = Record<TrialProgress, number>;
 export const ingestStep: StepHandler = async (runId, _outputs, deps) => ingest(runId, deps);
 
 export const prepareStep: StepHandler = async (runId, { ingest: ingested }, deps) => {
-  const found = Ingested.safeParse(ingested);
+  const found = ChangedOrigin.safeParse(ingested);
   return prepareTasks(runId, found.success ? found.data : undefined, deps);
 };
 
@@ -70,13 +70,6 @@ export const fanOuts: Record<FanOutName, ShardHandler> = {
   trace: (runId, shard, deps) => overShard(runId, shard, deps, traceTrial),
   evaluate: (runId, shard, deps) => overShard(runId, shard, deps, evaluateTrial),
 };
-
-/** What the first step says of the snapshot that it made. */
-const Ingested = z.object({
-  source: z.string(),
-  snapshotId: z.string(),
-  since: z.string().nullable().optional(),
-});
 
 async function ingest(runId: string, deps: PipelineDeps): Promise<StepOutput> {
   const { source } = deps.spec;

@@ -98,6 +98,17 @@ describe("preparing a snapshot", () => {
     }
   });
 
+  test("takes a recorded answer that is an object, and replays it as its JSON text", async () => {
+    const answer = { fields: { name: "Ada" } };
+    const { objects, manifest, tasks } = await prepared([
+      { task: { id: "q", prompt: "Who?" }, solutions: [{ id: "s", answer }] },
+    ]);
+    expect(manifest).toMatchObject({ counts: { scenario: 1, references: 1 }, problems: [] });
+    const [key = ""] = tasks.flatMap(({ references }) => references.map((each) => each.trajectoryKey));
+    const trajectory = parseTrajectory(await readJson(objects, key), key);
+    expect(trajectory.steps.at(-1)).toMatchObject({ source: "agent", message: '{"fields":{"name":"Ada"}}' });
+  });
+
   test("keeps a question undecided, and says so, when its solutions carry different answers", async () => {
     const solutions = ["1", "2"].map((id) => ({ id, answer: id, expected_answer: id }));
     const { manifest, tasks } = await prepared([{ task: { id: "q", prompt: "?" }, solutions }]);

@@ -1,14 +1,11 @@
-import { hashId, IdSet } from "../ingest/id-set.ts";
-import { readChain, readTombstones, type SnapshotManifest } from "../ingest/manifest.ts";
+import { readChain } from "../ingest/manifest.ts";
 import { objectKeys } from "../keys.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { ObjectStore } from "../ports/object-store.ts";
 import { jsonLinesBody } from "../stored-json.ts";
-import { readPrepared } from "./catalog.ts";
 import { PreparedManifest, readPreparedManifest } from "./manifest.ts";
-import { Tally, tasksOf, withLateReferences } from "./merge.ts";
-import { type OwnRowsDeps, type PreparedLine, prepareOwnRows, readOwnLines } from "./own-rows.ts";
+import { type OwnRowsDeps, prepareOwnRows } from "./own-rows.ts";
 import type { SnapshotOrigin } from "./row.ts";
+import { tallyOf, tasksIn } from "./state-lines.ts";
 
 export interface PrepareDeps extends OwnRowsDeps {
   clock: Pick<Clock, "now">;
@@ -28,13 +25,9 @@ export async function prepareSnapshot(origin: SnapshotOrigin, deps: PrepareDeps)
   if (done !== undefined) return done;
   const chain = await Array.fromAsync(readChain(objects, source, snapshotId));
   for (const manifest of chain) await prepareOwnRows(manifest, deps);
-  const tally = new Tally();
+  const tally = await tallyOf(objects, chain);
   const list = objectKeys.preparedTasks(source, snapshotId);
-  await objects.put(list, jsonLinesBody(tasksOf(stateLines(objects, chain), tally)));
-  if (tally.late.size > 0) {
-    const tasks = readPrepared(objects, source, snapshotId);
-    await objects.put(list, jsonLinesBody(withLateReferences(tasks, tally)));
-  }
+  await objects.put(list, jsonLinesBody(tasksIn(objects, chain, tally)));
   const manifest = PreparedManifest.parse({
     schemaVersion: 1,
     source,
@@ -48,18 +41,4 @@ export async function prepareSnapshot(origin: SnapshotOrigin, deps: PrepareDeps)
   const { created } = await objects.putIfAbsent(key, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
   // Another process may have been quicker; what it stored is the same but for its time.
   return created ? manifest : ((await readPreparedManifest(objects, source, snapshotId)) ?? manifest);
-}
-
-/** What became of each row of the state, in the order of `readSnapshotRows`. @param chain newest first. */
-async function* stateLines(
-  objects: Pick<ObjectStore, "get">,
-  chain: readonly SnapshotManifest[],
-): AsyncGenerator<PreparedLine> {
-  const hidden = new IdSet();
-  for (const manifest of chain) {
-    for await (const line of readOwnLines(objects, manifest)) {
-      if (hidden.add(hashId(line.taskId))) yield line;
-    }
-    for await (const { taskId } of readTombstones(objects, manifest)) hidden.add(hashId(taskId));
-  }
 }

@@ -111,7 +111,8 @@ export const Solution = z.looseObject({
   response: z.looseObject({}).nullish(),
   messages: z.array(z.looseObject({ role: z.string() })).nullish(),
   steps: z.array(SolutionStep).nullish(),
-  answer: z.union([z.string(), z.number()]).nullish(),
+  /** Text, a number, or anything else, such as `{"fields": {…}}`. */
+  answer: z.unknown().optional(),
   evaluation: Evaluation.nullish(),
   moved_fields: MovedFields,
 });

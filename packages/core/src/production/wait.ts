@@ -9,7 +9,8 @@ const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
 
 export interface WaitDeps {
-  client: Pick<ProductionClient, "solution">;
+  /** A client whose requests end when the signal says so. */
+  client: (signal: AbortSignal) => Pick<ProductionClient, "solution">;
   clock: Clock;
   signal?: AbortSignal | undefined;
   /** Told the status whenever it is another one. */
@@ -52,8 +53,9 @@ async function poll(
   id: string,
   state: { status: string },
   stop: AbortSignal,
-  { client, clock, onStatus }: WaitDeps,
+  { client: clientFor, clock, onStatus }: WaitDeps,
 ): Promise<Record<string, unknown>> {
+  const client = clientFor(stop);
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
     const solution = await client.solution(id);
     if (solution === undefined) {

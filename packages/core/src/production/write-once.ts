@@ -37,9 +37,9 @@ export const REFERENCE_FIELD = "client_ref";
 /** Waits between looks, in milliseconds: an API may list what it took only after a moment. */
 const SETTLE_MS = [0, 1_000, 2_000];
 
-/** A key that the same content has in every process: `tm-` and 40 hex digits. */
-export function writeKey(source: string, ...content: readonly string[]): string {
-  return `tm-${sha256Hex(JSON.stringify([source, ...content])).slice(0, 40)}`;
+/** A key that the same content for the same API has in every process: `tm-` and 40 hex digits. */
+export function writeKey({ client, source }: WriteDeps, ...content: readonly string[]): string {
+  return `tm-${sha256Hex(JSON.stringify([source, client.baseUrl, ...content])).slice(0, 40)}`;
 }
 
 /**
@@ -127,8 +127,11 @@ function referenceIn(entry: Record<string, unknown>): string | undefined {
     .find((value) => typeof value === "string" && value.startsWith("tm-")) as string | undefined;
 }
 
-/** What is listed may have its numbers kept as they were written. */
+/** Both may have their numbers kept as they were written (`parseExact`); an API may write them in another way. */
 function isSame(listed: unknown, sent: unknown): boolean {
-  if (listed === undefined) return false;
-  return canonicalJson(parsePlain(JSON.stringify(listed))) === canonicalJson(sent);
+  return listed !== undefined && plainText(listed) === plainText(sent);
+}
+
+function plainText(value: unknown): string {
+  return canonicalJson(parsePlain(JSON.stringify(value)));
 }

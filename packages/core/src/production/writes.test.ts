@@ -7,6 +7,7 @@ import { type ProductionApi, startProductionApi } from "../../../../test/servers
 import { testClient } from "../../../../test/servers/production-client.ts";
 import type { WriteFate, WriteQuirks } from "../../../../test/servers/production-writes.ts";
 import { isTracemillError } from "../errors.ts";
+import { isObject, parseExact } from "../ingest/json.ts";
 import type { WriteDeps } from "./write-once.ts";
 import { claimTask, createTask, submitSolution } from "./writes.ts";
 
@@ -58,6 +59,40 @@ describe("submitting a solution", () => {
     const first = await submitSolution({ taskId: "t1", solution }, deps);
     const again = await submitSolution({ taskId: "t1", solution }, depsFor(api, deps.records));
     expect(again).toEqual({ id: first.id, before: true });
+    expect(submitted(api)).toHaveLength(1);
+  });
+
+  test("is sent to each API that it is meant for, though all have one source's name", async () => {
+    await using staging = await startApi();
+    await using api = await startApi();
+    const { records, ...deps } = depsFor(staging);
+    await submitSolution({ taskId: "t1", solution }, { ...deps, records });
+    const written = await submitSolution({ taskId: "t1", solution }, depsFor(api, records));
+    expect(written.before).toBe(false);
+    expect(submitted(api)).toHaveLength(1);
+  });
+
+  test("keeps its numbers as they were written, also when it is looked for", async () => {
+    await using api = await startApi({
+      fates: [taken("cut")],
+      honoursKey: false,
+      keepsReference: false,
+    });
+    const exact = parseExact('{"agent":"a","seed":12345678901234567890,"share":1.0}');
+    if (!isObject(exact)) throw new Error("no object");
+    let body = "";
+    const { client } = testClient(
+      api.url,
+      {},
+      {
+        fetch: (url, init) => {
+          if (typeof init?.body === "string") body = init.body;
+          return fetch(url, init);
+        },
+      },
+    );
+    await submitSolution({ taskId: "t1", solution: exact }, { ...depsFor(api), client });
+    expect(body).toContain('"seed":12345678901234567890,"share":1.0');
     expect(submitted(api)).toHaveLength(1);
   });
 

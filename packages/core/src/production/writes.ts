@@ -37,11 +37,11 @@ export function submitSolution(
   { taskId, solution, files = [] }: Submission,
   deps: WriteDeps,
 ): Promise<Written> {
-  const { client, source } = deps;
+  const { client } = deps;
   const contents = files.map(({ name, sha256 }) => `${name} ${sha256}`);
   const write: Omit<Write, "look"> = {
     kind: "solution",
-    key: writeKey(source, "solution", taskId, canonicalJson(solution), ...contents),
+    key: writeKey(deps, "solution", taskId, canonicalJson(solution), ...contents),
     path: `/tasks/${escapeId(taskId)}/solutions`,
     body: solution,
     files,
@@ -66,10 +66,10 @@ async function findSolution(
  * @throws TracemillError as `writeOnce`.
  */
 export function createTask(task: Record<string, unknown>, deps: WriteDeps): Promise<Written> {
-  const { client, source } = deps;
+  const { client } = deps;
   const write: Omit<Write, "look"> = {
     kind: "task",
-    key: writeKey(source, "task", canonicalJson(task)),
+    key: writeKey(deps, "task", canonicalJson(task)),
     path: "/tasks",
     body: task,
     idIn: (answer) => answerId(answer, ["task_id", "taskId"]),
@@ -94,8 +94,8 @@ async function findTask(
  * @throws TracemillError `conflict` when somebody else has it; as `writeOnce`.
  */
 export function claimTask(taskId: string, deps: WriteDeps): Promise<Written> {
-  const { client, source } = deps;
-  const key = writeKey(source, "claim", taskId);
+  const { client } = deps;
+  const key = writeKey(deps, "claim", taskId);
   const look = async (): Promise<Record<string, unknown> | undefined> => {
     const task = await client.task(taskId);
     return task !== undefined && isOurs(task, key) ? task : undefined;

@@ -1,12 +1,13 @@
 import type { IngestMessage } from "@tracemill/aws/pipeline/messages.ts";
 import { productionToken } from "@tracemill/aws/pipeline/production.ts";
 import { TracemillError } from "@tracemill/core/errors.ts";
+import { completedSince, markAnnounced, openFiring } from "@tracemill/core/ingest/firing.ts";
 import { type IngestDeps, ingestSnapshot } from "@tracemill/core/ingest/snapshot.ts";
 import type { SecretStore } from "@tracemill/core/ports/secrets.ts";
 import type { WorkQueue } from "@tracemill/core/ports/work-queue.ts";
 import type { Deadline } from "../deadline.ts";
 import type { Events, Log } from "../ports.ts";
-import { completedSince, isDisplaced, markAnnounced, openFiring } from "./firing.ts";
+import { isDisplaced } from "./firing.ts";
 
 /** Invocations of some 14 minutes each: a day and more. A source that takes longer is stuck, not large. */
 const maxHops = 120;

@@ -8,7 +8,6 @@ import type { SandboxProvider } from "@tracemill/core/ports/sandbox.ts";
 import { readRunSpec } from "@tracemill/core/run/runs.ts";
 import type { RunSpec } from "@tracemill/core/run/spec.ts";
 import { RunBudget } from "@tracemill/core/trial/budget.ts";
-import { createTaskLoader } from "@tracemill/core/trial/load-task.ts";
 import { systemClock } from "@tracemill/local/system-clock.ts";
 import type { Log } from "../ports.ts";
 
@@ -42,7 +41,7 @@ export function stepDeps(
     records,
     sandboxes: noSandboxes,
     agents,
-    tasks: createTaskLoader(objects),
+    tasks: noTasks,
     budget: new RunBudget(spec.limits.run, startedAt),
     clock: systemClock,
     random: Math.random,
@@ -71,6 +70,9 @@ function unavailable(what: string): TracemillError {
 const noAgents: PipelineDeps["agents"] = () => {
   throw unavailable("agents");
 };
+
+/** Trials unpack tasks; no step does. */
+const noTasks: PipelineDeps["tasks"] = { load: () => Promise.reject(unavailable("unpacked tasks")) };
 
 const noSandboxes: SandboxProvider = {
   name: "in-process",

@@ -23,13 +23,23 @@ export function assertNesting(text: string): void {
   }
 }
 
+/** `JSON.parse` of what anybody may have written. @throws SyntaxError, for nesting beyond `MOST_DEPTH` too. */
+export function parseShallow(text: string): unknown {
+  try {
+    assertNesting(text);
+  } catch (error) {
+    throw error instanceof TooDeep ? new SyntaxError(`nests more than ${MOST_DEPTH} levels deep`) : error;
+  }
+  return JSON.parse(text);
+}
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const BRACE = 0x7b;
 const BRACKET = 0x5b;
 
-/** Where the string that opens at `start` closes; the text's length when it does not. */
-function endOfString(text: string, start: number): number {
+/** Where the string of a JSON text that opens at `start` closes; the text's length when it does not. */
+export function endOfString(text: string, start: number): number {
   let end = start;
   do {
     end = text.indexOf('"', end + 1);

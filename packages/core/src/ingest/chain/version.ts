@@ -53,7 +53,8 @@ export function solutionCount(entry: Entry): number | undefined {
 export function latestTime(entry: Entry): number | undefined {
   const times = [...TASK_TIMES, ...SOLUTION_TIMES]
     .map((field) => timeOf(entry[field]))
-    .filter((time) => time !== undefined);
+    .filter((time) => time !== undefined)
+    .filter((time) => time >= 0 && time <= LATEST);
   return times.length === 0 ? undefined : Math.max(...times);
 }
 
@@ -67,6 +68,8 @@ export function disagree(entry: Entry, detail: Entry): boolean {
 
 /** Seconds since the epoch stay below this until the year 5138; milliseconds have been above it since 1973. */
 const LARGEST_SECONDS = 1e11;
+/** The end of the year 9999. What is later, or before 1970, stands for something else, such as "never". */
+const LATEST = 253_402_300_799_999;
 
 function timeOf(value: unknown): number | undefined {
   const number = numberOf(value);
