@@ -169,6 +169,23 @@ describe("import of a job folder", () => {
     expect(report.problems[3]?.reason).toContain("`task_name`: is missing");
   });
 
+  test("takes a trial without a trajectory that nests without end, and none whose result does", async () => {
+    const nested = `${"[".repeat(20_000)}${"]".repeat(20_000)}`;
+    const steps = `[{"step_id": 1, "source": "user", "message": "m", "extra": {"a": ${nested}}}]`;
+    const agent = '{"name": "a", "version": "1"}';
+    const text = `{"schema_version": "ATIF-v1.4", "session_id": "s", "agent": ${agent}, "steps": ${steps}}`;
+    const files = { "agent/trajectory.json": text };
+    const path = await writeHarborJob(dir.path, "nightly", [{ name: "sort-words__aaaaaaa", files }]);
+    await mkdir(join(path, "sort-words__bbbbbbb"));
+    await writeFile(join(path, "sort-words__bbbbbbb/result.json"), `{"task_name": ${nested}}`);
+    const report = await importAll(path, newStores());
+    expect(report).toMatchObject({ trials: { imported: 1, broken: 1 }, trajectories: 0 });
+    expect(report.problems.map(({ reason }) => reason)).toEqual([
+      expect.stringMatching(/^result\.json: .*nests more than 500 levels deep/),
+      expect.stringMatching(/^agent\/trajectory\.json: .*nests more than 500 levels deep/),
+    ]);
+  });
+
   test("refuses links, names that mean a deletion and a trajectory that is none; the trial keeps its reward", async () => {
     const files = { "agent/trajectory.json": '{"steps": []}', "artifacts/.wh.x": "", "artifacts/ok": "1" };
     const path = await writeHarborJob(dir.path, "nightly", [{ name: "sort-words__aaaaaaa", files }]);
