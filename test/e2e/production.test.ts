@@ -11,13 +11,19 @@ const environment = (url: string) => ({
 
 test("a user takes a task, submits a solution with a recording, and waits for the verdict", async () => {
   await using api = await startProductionApi({
-    tasks: [{ id: "42", status: "open", title: "Count the files" }],
+    tasks: [{ id: "42", status: "open", title: "Count\n\u001bthe files" }],
     quirks: { writes: { evaluations: ["pending", "passed"], fates: [{ takes: true, answer: "cut" }] } },
   });
   await using machine = await userMachine(environment(api.url));
 
   const listed = await tracemill(machine, "prod", "tasks", "--status", "open");
-  expect(listed.stdout).toMatch(/42\s+open\s+Count the files/);
+  expect(listed.stdout).toMatch(/42 +open +Count \\u001bthe files\n/);
+
+  const twice = await tracemill(machine, "prod", "submit", "42", "-", "--artifact", "-");
+  expect(twice).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("standard input (-) can be read once"),
+  });
 
   const claimed = await tracemill(machine, "prod", "claim", "42");
   expect(claimed).toMatchObject({ code: 0 });

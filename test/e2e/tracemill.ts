@@ -19,7 +19,13 @@ export async function userMachine(env: Record<string, string> = {}): Promise<Use
   return {
     dir,
     home,
-    env: { PATH: process.env.PATH ?? "", HOME: dir, TRACEMILL_HOME: home, ...env },
+    env: {
+      PATH: process.env.PATH ?? "",
+      HOME: dir,
+      TRACEMILL_HOME: home,
+      TRACEMILL_SANDBOX: "namespace",
+      ...env,
+    },
     [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
   };
 }

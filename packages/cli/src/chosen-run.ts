@@ -1,4 +1,5 @@
 import { isTracemillError, TracemillError } from "@tracemill/core/errors.ts";
+import { isImported } from "@tracemill/core/harbor/jobs/import-job.ts";
 import type { RunRecord } from "@tracemill/core/run/run.ts";
 import { findRun } from "@tracemill/core/run/runs.ts";
 import type { Home } from "./context.ts";
@@ -28,4 +29,13 @@ export function noRuns({ flags }: Pick<Home, "flags">): string {
 
 function notOne(reference: string, { flags }: Pick<Home, "flags">): string {
   return `no run ${reference} here; \`tracemill runs${flags}\` lists them`;
+}
+
+/** What another system ran, it alone can go on with. @throws TracemillError `unsupported`. */
+export async function requireOwn({ runId }: RunRecord, records: Home["records"]): Promise<void> {
+  if (!(await isImported(runId, records))) return;
+  throw new TracemillError(
+    "unsupported",
+    `${runId} was imported from Harbor: go on with the job there (\`harbor job resume\`), then import it again`,
+  );
 }

@@ -30,15 +30,23 @@ export function createOutput(streams: Streams): Output {
     isTty: streams.stderr.isTTY === true,
     live: undefined,
     text(line = "") {
-      if (!this.json) writeLine(streams.stdout, line, this.live);
+      if (!this.json) writeLine(streams.stdout, printable(line), this.live);
     },
     event(value) {
       if (this.json) writeLine(streams.stdout, JSON.stringify(value), this.live);
     },
     note(line) {
-      writeLine(streams.stderr, line, this.live);
+      writeLine(streams.stderr, printable(line), this.live);
     },
   };
+}
+
+/** Text with its control characters spelt out: names and titles are anybody's, and a terminal obeys what it is sent. */
+export function printable(text: string): string {
+  return text.replaceAll(
+    /(?!\r?\n)[^\P{Cc}\t]/gu,
+    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 function writeLine(stream: { write(text: string): unknown }, line: string, live: Live | undefined): void {

@@ -1,4 +1,5 @@
 import Table from "cli-table3";
+import { printable } from "./output.ts";
 
 /** A plain table, aligned, without lines: reads well in a terminal and in a log. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -25,7 +26,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
     chars: { ...none, middle: "  " },
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
   });
-  for (const row of rows) drawn.push([...row]);
+  for (const row of rows) drawn.push(row.map(printable));
   return drawn
     .toString()
     .split("\n")

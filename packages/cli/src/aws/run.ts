@@ -9,6 +9,7 @@ import { createRun, readRunSpec, setRunState } from "@tracemill/core/run/runs.ts
 import type { RunSpec } from "@tracemill/core/run/spec.ts";
 import { readStored } from "@tracemill/core/stored-json.ts";
 import { taskFoldersUnder } from "@tracemill/local/task-folder.ts";
+import { requireOwn } from "../chosen-run.ts";
 import type { CliContext, CloudHome } from "../context.ts";
 import { describePlan } from "../dry-run.ts";
 import { sayFinished } from "../report-run.ts";
@@ -53,6 +54,7 @@ export async function resumeOnAws(
   context: CliContext,
 ): Promise<void> {
   const { clock } = context;
+  await requireOwn(run, cloud.records);
   const spec = await readRunSpec(run.runId, cloud.objects);
   if (options.dryRun === true) return describePlan(spec, cloud, context);
   const latest = await latestExecution(run.runId, cloud);

@@ -5,7 +5,7 @@ import { attemptSolution } from "@tracemill/core/production/attempt-solution.ts"
 import { statusOf, waitUntilEvaluated } from "@tracemill/core/production/wait.ts";
 import type { WriteDeps, Written } from "@tracemill/core/production/write-once.ts";
 import { claimTask, createTask, type Submission, submitSolution } from "@tracemill/core/production/writes.ts";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { CliContext, LocalHome } from "../context.ts";
 import { atLeast } from "../flag-values.ts";
 import { readJsonInput } from "../json-input.ts";
@@ -30,11 +30,10 @@ Examples:
 
 A write takes effect once: run the same command again whenever you are in doubt. docs/production.md has the rest.`;
 
-const sourceFlag = [
-  "--source <name>",
-  "name under which writes are remembered (default: prod)",
-  "prod",
-] as const;
+const sourceFlag = ["--source <name>", "name under which writes are remembered", "prod"] as const;
+
+const deadlineOption = (words: string): Option =>
+  new Option("--deadline <duration>", words).argParser(duration).default(600_000, "10m");
 
 /** `tracemill prod`: everything that the production API offers, beside `ingest`. */
 export function prodCommand(context: CliContext): Command {
@@ -134,9 +133,14 @@ function submitCommand(context: CliContext): Command {
     .option("--attempt <trial>", "submit the last attempt of this trial; trl_…/2 is its second")
     .option("--artifact <file>", "send this file along; may be repeated", append)
     .option("--wait", "wait until it is evaluated")
-    .option("--deadline <duration>", "how long --wait waits (default: 10m)", duration, 600_000)
+    .addOption(deadlineOption("how long --wait waits"))
     .option(...sourceFlag)
     .action(async (task: string | undefined, file: string | undefined, flags: SubmitFlags) => {
+      if ([file, ...(flags.artifact ?? [])].filter((path) => path === "-").length > 1)
+        throw new TracemillError(
+          "invalid-input",
+          "standard input (-) can be read once; name a file for the others",
+        );
       const written = await inWrites(flags, context, async (deps, home) => {
         const { submission, keys } = await submissionOf(task, file, flags, home);
         await using uploads = await openUploads({ paths: flags.artifact ?? [], keys }, home);
@@ -172,7 +176,7 @@ async function submissionOf(
 
 function waitCommand(context: CliContext): Command {
   return verb("wait <solution>", "wait until a solution is evaluated")
-    .option("--deadline <duration>", "how long to wait: 90s, 10m, 2h (default: 10m)", duration, 600_000)
+    .addOption(deadlineOption("how long to wait: 90s, 10m, 2h"))
     .action((id: string, flags: ProductionFlags & { deadline: number }) => awaitVerdict(id, flags, context));
 }
 
@@ -183,7 +187,8 @@ async function awaitVerdict(
 ): Promise<void> {
   const { clock, draining: signal, out } = context;
   const onStatus = (status: string): void => out.note(`solution ${id}: ${status}`);
-  const deps = { client: clientOf(flags, context), clock, signal, onStatus };
+  const client = (stop: AbortSignal): ProductionClient => clientOf(flags, { ...context, draining: stop });
+  const deps = { client, clock, signal, onStatus };
   const solution = await waitUntilEvaluated(id, flags.deadline, deps);
   out.event(solution);
   const { evaluation } = solution;
@@ -236,7 +241,8 @@ function cell(entry: Record<string, unknown>, column: string): string {
   if (column === "evaluation") return statusOf(entry);
   const { evaluation } = entry;
   const value = column === "score" ? (isObject(evaluation) ? evaluation.score : undefined) : entry[column];
-  const text = idOf(value) ?? (column === "title" ? idOf(entry.prompt) : undefined) ?? "";
+  const said = idOf(value) ?? (column === "title" ? idOf(entry.prompt) : undefined) ?? "";
+  const text = said.replaceAll(/\s+/g, " ");
   return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }
 

@@ -44,6 +44,7 @@ describe("parseRewards", () => {
     '{"a": {"b": 1}}',
     '{"a": [1]}',
     '{"a": 1e309}',
+    '{"a": -1e101}',
     '{"a": NaN}',
     '{"a": Infinity}',
     '{"a": 1',
@@ -51,12 +52,23 @@ describe("parseRewards", () => {
     expect(() => parseRewards(json(content))).toThrow(expect.objectContaining({ code: "invalid-reward" }));
   });
 
-  test.each(["", "\n", "nan", "inf", "-Infinity", "1e309", "1 0", "0x10", "one", "1__0", "1,5", "true"])(
-    "refuses reward.txt with %j",
-    (content) => {
-      expect(() => parseRewards(text(content))).toThrow(expect.objectContaining({ code: "invalid-reward" }));
-    },
-  );
+  test.each([
+    "",
+    "\n",
+    "nan",
+    "inf",
+    "-Infinity",
+    "1e309",
+    "1e101",
+    "1 0",
+    "0x10",
+    "one",
+    "1__0",
+    "1,5",
+    "true",
+  ])("refuses reward.txt with %j", (content) => {
+    expect(() => parseRewards(text(content))).toThrow(expect.objectContaining({ code: "invalid-reward" }));
+  });
 
   test("refuses what is not UTF-8", () => {
     expect(() => parseRewards({ text: new Uint8Array([0xff]) })).toThrow(/not UTF-8/);
@@ -66,9 +78,9 @@ describe("parseRewards", () => {
     expect(() => parseRewards({})).toThrow(expect.objectContaining({ code: "reward-missing" }));
   });
 
-  test("gives back any finite number", () => {
+  test("gives back any number up to 1e100", () => {
     fc.assert(
-      fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (reward) => {
+      fc.property(fc.double({ noNaN: true, min: -1e100, max: 1e100 }), (reward) => {
         expect(parseRewards(json(`{"reward": ${reward}}`)).reward).toBeCloseTo(reward);
         expect(parseRewards(text(String(reward)))).toEqual({ reward: Number(String(reward)) });
       }),

@@ -1,5 +1,5 @@
 import { messageOf, TracemillError } from "../errors.ts";
-import type { Rewards } from "../run/outcome.ts";
+import { isReward, type Rewards } from "../run/outcome.ts";
 
 /** What a verifier left in `/logs/verifier`; absent files are `undefined`. */
 export interface RewardFiles {
@@ -17,7 +17,7 @@ const PYTHON_NUMBER = /^[+-]?(\d+(_\d+)*\.?(\d+(_\d+)*)?|\.\d+(_\d+)*)(e[+-]?\d+
  * `false` count as 1 and 0, as they do there. An empty object is refused: a verdict that says nothing is not
  * a zero.
  * @throws TracemillError `reward-missing` when there is neither file, `invalid-reward` when the one that counts
- * is empty or holds anything but finite numbers.
+ * is empty or holds anything but finite numbers up to 1e100 (`isReward`).
  */
 export function parseRewards({ json, text }: RewardFiles): Rewards {
   if (json !== undefined) return parseJsonRewards(decode(json, "reward.json"));
@@ -45,8 +45,8 @@ function parseJsonRewards(text: string): Rewards {
 
 function finite(key: string, value: unknown): number {
   const number = typeof value === "boolean" ? Number(value) : value;
-  if (typeof number === "number" && Number.isFinite(number)) return number;
-  throw invalid(`reward.json: \`${key}\` is ${describe(number)}, not a finite number`);
+  if (isReward(number)) return number;
+  throw invalid(`reward.json: \`${key}\` is ${describe(number)}, not a finite number up to 1e100`);
 }
 
 function describe(value: unknown): string {
@@ -55,8 +55,8 @@ function describe(value: unknown): string {
 
 function parseNumber(text: string): number {
   const number = PYTHON_NUMBER.test(text) ? Number(text.replaceAll("_", "")) : Number.NaN;
-  if (Number.isFinite(number)) return number;
-  throw invalid(`reward.txt holds ${JSON.stringify(text.slice(0, 80))}, not a finite number`);
+  if (isReward(number)) return number;
+  throw invalid(`reward.txt holds ${JSON.stringify(text.slice(0, 80))}, not a finite number up to 1e100`);
 }
 
 function decode(bytes: Uint8Array, name: string): string {

@@ -248,6 +248,7 @@ test("lines of a file that are no episode are put aside with their place", async
       "  ",
       '{"episode_id": "a", "steps": 3}',
       "[]",
+      `{"episode_id": "a", "steps": ${"[".repeat(20_000)}${"]".repeat(20_000)}}`,
     ].entries()) {
       yield { file: "eps.jsonl", line: at + 1, text };
     }
@@ -257,5 +258,6 @@ test("lines of a file that are no episode are put aside with their place", async
     ["invalid", { kind: "file", file: "eps.jsonl", line: 1 }],
     ["invalid", { kind: "file", file: "eps.jsonl", line: 4 }],
     ["invalid", { kind: "file", file: "eps.jsonl", line: 5 }],
+    ["invalid", { kind: "file", file: "eps.jsonl", line: 6 }],
   ]);
 });

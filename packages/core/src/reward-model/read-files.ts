@@ -1,4 +1,5 @@
 import { messageOf } from "../errors.ts";
+import { parseShallow } from "../ingest/body/limits.ts";
 import { aside, type Found, foundEpisode } from "./found.ts";
 
 /** A line of a file of episodes. */
@@ -16,7 +17,7 @@ export async function* episodesOfLines(lines: AsyncIterable<EpisodeLine>): Async
     const origin = { kind: "file" as const, file, line };
     let value: unknown;
     try {
-      value = JSON.parse(text);
+      value = parseShallow(text);
     } catch (error) {
       yield aside("invalid", `not JSON: ${messageOf(error)}`, origin);
       continue;

@@ -19,6 +19,13 @@ export type OutcomeKind = z.infer<typeof OutcomeKind>;
 export const Rewards = z.record(z.string(), z.number());
 export type Rewards = z.infer<typeof Rewards>;
 
+const MOST_REWARD = 1e100;
+
+/** What may count as a reward: a finite number, and none so large that sums of squares of many would not be. */
+export function isReward(value: unknown): value is number {
+  return typeof value === "number" && Math.abs(value) <= MOST_REWARD;
+}
+
 /** Why the agent itself ended badly; its reward counts all the same. */
 export const AgentFailure = z.enum([
   "timeout",

@@ -1,6 +1,6 @@
 import { parseTrajectory, type Trajectory } from "../atif/trajectory.ts";
 import { TracemillError } from "../errors.ts";
-import { isRetryable, type Outcome, type Rewards } from "../run/outcome.ts";
+import { isRetryable, isReward, type Outcome, type Rewards } from "../run/outcome.ts";
 import type { ReplayReport, Verification } from "../run/result.ts";
 import type { AttemptSummary, Trace, Trial, TrialRecord } from "../run/trial.ts";
 import { finalAnswer, sameAnswer } from "../scenario/answer.ts";
@@ -113,8 +113,10 @@ function judgeByClaim(trial: Trial): Judgement {
   const claim = trial.reference?.claim;
   const reward =
     claim?.score ?? (claim?.status === "passed" ? 1 : claim?.status === "failed" ? 0 : undefined);
-  if (reward === undefined) {
-    throw new TracemillError("reward-missing", "the source has not evaluated this solution");
+  if (!isReward(reward)) {
+    const why =
+      reward === undefined ? "has not evaluated this solution" : `says ${reward}, which is no reward`;
+    throw new TracemillError("reward-missing", `the source ${why}`);
   }
   return { rewards: { reward }, decidedBy: "claim" };
 }

@@ -47,6 +47,8 @@ export async function verify(
     const failure = outcomeOfError(causeOfEnd(signal, error), "verifier");
     decided = { failure };
   } finally {
+    // Read again: by now it knows which hosts were refused.
+    if (sandbox !== undefined) seen.sandbox = sandbox.description;
     await closeSandbox(sandbox);
   }
   const verification: Verification = {

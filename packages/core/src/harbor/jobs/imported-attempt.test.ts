@@ -46,6 +46,11 @@ test.each([
   ["no verdict at all", {}, "neither a reward nor an exception"],
   ["a verdict without rewards", { verifier_result: { rewards: {} } }, "neither a reward nor an exception"],
   ["a reward that was NaN", { verifier_result: { rewards: { reward: null } } }, "finite numbers"],
+  [
+    "a reward that no mean can be made of",
+    { verifier_result: { rewards: { reward: 1e308 } } },
+    "up to 1e100",
+  ],
   ["a verifier that was switched off", { config: { verifier: { disable: true } } }, "switched off"],
 ])("%s is a verifier that failed, never a zero", (_, document, words) => {
   const { outcome, decidedBy } = attempt(document);

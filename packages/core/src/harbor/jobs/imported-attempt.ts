@@ -1,4 +1,4 @@
-import type { Outcome, Rewards } from "../../run/outcome.ts";
+import { isReward, type Outcome, type Rewards } from "../../run/outcome.ts";
 import type { AttemptResult, Verification } from "../../run/result.ts";
 import type { AgentEnd, AgentRef, Usage } from "../../run/trial.ts";
 import { addUsage } from "../../run/usage.ts";
@@ -49,7 +49,10 @@ function outcomeOf(result: TrialResultFile): Outcome {
     return outcomeOfException({ type, message }, rewards === "invalid" ? undefined : rewards);
   }
   if (rewards === "invalid")
-    return { kind: "verifier-failed", reason: "`verifier_result` holds something else than finite numbers" };
+    return {
+      kind: "verifier-failed",
+      reason: "`verifier_result` holds something else than finite numbers up to 1e100",
+    };
   if (rewards !== undefined) return { kind: "scored", rewards };
   const isOff = result.config?.verifier?.disable === true || result.config?.install_only === true;
   const why = isOff
@@ -70,7 +73,7 @@ function rewardsOf({ verifier_result: verdict }: TrialResultFile): Rewards | "in
   if (entries.length === 0) return undefined;
   const rewards: Rewards = {};
   for (const [name, value] of entries) {
-    if (typeof value !== "number" || !Number.isFinite(value)) return "invalid";
+    if (!isReward(value)) return "invalid";
     rewards[name] = value;
   }
   return rewards;

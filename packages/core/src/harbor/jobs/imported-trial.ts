@@ -1,5 +1,6 @@
 import type { Trajectory } from "../../atif/trajectory.ts";
 import { isTracemillError, messageOf } from "../../errors.ts";
+import { parseShallow } from "../../ingest/body/limits.ts";
 import { parseAs } from "../../validation.ts";
 import { TrialLockFile, TrialResultFile } from "./documents.ts";
 import type { TrialFolder } from "./folder.ts";
@@ -46,7 +47,7 @@ function digestOf(lock: Uint8Array): string | undefined {
 }
 
 function parseJson(bytes: Uint8Array): unknown {
-  return JSON.parse(Buffer.from(bytes).toString("utf8"));
+  return parseShallow(Buffer.from(bytes).toString("utf8"));
 }
 
 export interface TrialContents {

@@ -1,5 +1,6 @@
 import { messageOf } from "../../errors.ts";
 import { importedRunId, sha256Hex } from "../../ids.ts";
+import { parseShallow } from "../../ingest/body/limits.ts";
 import { parseRunSpec, type RunSpec } from "../../run/spec.ts";
 import type { AgentRef } from "../../run/trial.ts";
 import { JobConfigFile, JobResultFile } from "./documents.ts";
@@ -46,7 +47,7 @@ async function readDocument(
   const bytes = await job.read(name, documentBytes);
   if (bytes === undefined) return {};
   try {
-    return { value: JSON.parse(Buffer.from(bytes).toString("utf8")), hash: sha256Hex(bytes) };
+    return { value: parseShallow(Buffer.from(bytes).toString("utf8")), hash: sha256Hex(bytes) };
   } catch (error) {
     problems.push(`${name}: not whole JSON (${messageOf(error)})`);
     return { hash: sha256Hex(bytes) };

@@ -1,5 +1,6 @@
 import { parseTrajectory, type Step, type Trajectory } from "../../atif/trajectory.ts";
 import { messageOf } from "../../errors.ts";
+import { parseShallow } from "../../ingest/body/limits.ts";
 
 /**
  * Harbor keeps a trial's trajectory in several files: the agent's own, its continuations (`continued_trajectory_ref`)
@@ -34,7 +35,7 @@ export function joinTrajectories(files: readonly TrajectoryFile[]): JoinedTrajec
   const read = new Map<string, Trajectory>();
   for (const { name, bytes } of files) {
     try {
-      read.set(name, parseTrajectory(JSON.parse(Buffer.from(bytes).toString("utf8")), name));
+      read.set(name, parseTrajectory(parseShallow(Buffer.from(bytes).toString("utf8")), name));
     } catch (error) {
       problems.push(
         error instanceof SyntaxError ? `${name}: not whole JSON (${messageOf(error)})` : messageOf(error),

@@ -1,4 +1,4 @@
-import { is, selectOne } from "css-select";
+import { compile, is, selectOne } from "css-select";
 import { textContent } from "domutils";
 import { isTracemillError } from "../../errors.ts";
 import type { EpisodeCheck, EpisodeStep } from "../episode.ts";
@@ -89,23 +89,29 @@ function isInput(kind: string): boolean {
 
 function acted(isKind: (kind: string) => boolean, target: Target, steps: readonly EpisodeStep[]): Verdict {
   const done = steps.filter(({ action_result: result }) => isKind(result.action.kind.toLowerCase()));
-  const step = done.find(
+  const places = done.map(
     ({ action_result: result }) => result.successfully_executed && isActionOn(target, result),
   );
+  const step = done[places.indexOf(true)];
   if (step !== undefined) {
     const { kind } = step.action_result.action;
     return { verdict: "holds", step: step.index, evidence: `${kind} on ${nameOf(target)}` };
   }
+  if ("selector" in target) compile(target.selector);
+  if (places.includes(undefined)) return unknown("action-not-understood");
   return { verdict: "fails", evidence: `${done.length} such actions, none on ${nameOf(target)}` };
 }
 
-/** The action names the target, or its element on the page before is the target. */
+/**
+ * The action names the target, or its element on the page before is the target. `undefined` for an action that names
+ * no element in a form that is understood, such as a click at a point.
+ */
 function isActionOn(
   target: Target,
   { action, browser_snapshot: page }: EpisodeStep["action_result"],
-): boolean {
+): boolean | undefined {
   const selector = cssOf(firstOf(action.args.selector, page.action.args.selector));
-  if (selector === undefined) return false;
+  if (selector === undefined) return undefined;
   if ("selector" in target && selector === target.selector) return true;
   const element = elementOn(page.prev_html, selector);
   if (element === null) return false;

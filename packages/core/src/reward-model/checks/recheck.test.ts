@@ -103,6 +103,12 @@ describe("dom:NAME", () => {
     ["an input that nobody made", { name: "dom:name_typed", value: "#buy" }, "fails"],
     ["nothing", { name: "dom:button_clicked" }, "unknown"],
     ["a selector that is none", { name: "dom:x", details: { selector: "a[[" } }, "unknown"],
+    [
+      "a click on a selector that is none",
+      { name: "dom:x_clicked", details: { selector: "a[[" } },
+      "unknown",
+    ],
+    ["input to a selector that is none", { name: "dom:x_typed", details: { selector: "a[[" } }, "unknown"],
   ])("about %s", (_, check, verdict) => {
     expect(verdictOf({ check })?.verdict).toBe(verdict);
   });
@@ -120,9 +126,17 @@ describe("dom:NAME", () => {
     }
     const byText = { name: "dom:buy_clicked", details: { text: "Buy now" } };
     expect(verdictOf({ check: byText, pages: twice, action: click(attribute) })?.verdict).toBe("holds");
-    expect(
-      verdictOf({ check, pages: twice, action: click({ type: "xpathSelector", value: "//b" }) })?.verdict,
-    ).toBe("fails");
+  });
+
+  test("an action that may have been on the element, for all that is known, decides nothing", () => {
+    const check = { name: "dom:buy_clicked", value: "#buy" };
+    for (const selector of [
+      { type: "xpathSelector", value: "//b" },
+      { type: "point", x: 3, y: 4 },
+    ]) {
+      const action = { action: { kind: "click", args: { selector } } };
+      expect(verdictOf({ check, action })).toEqual({ verdict: "unknown", reason: "action-not-understood" });
+    }
   });
 
   test("an action that failed does not count", () => {

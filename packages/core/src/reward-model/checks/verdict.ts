@@ -18,6 +18,8 @@ export const Verdict = z.discriminatedUnion("verdict", [
       "no-events-recorded",
       "nothing-to-look-for",
       "selector-not-understood",
+      /** A click at a point, or one whose selector is in a form that is not understood. */
+      "action-not-understood",
       "criteria-not-understood",
       "page-not-understood",
     ]),
