@@ -1,9 +1,25 @@
 import { defineConfig } from "vitest/config";
 
+const dockerSuites = ["test/contract/sandbox-docker*.test.ts"];
+
 export default defineConfig({
   test: {
-    include: ["test/contract/**/*.test.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: "ports", include: ["test/contract/**/*.test.ts"], exclude: dockerSuites },
+      },
+      {
+        extends: true,
+        test: {
+          name: "docker",
+          include: dockerSuites,
+          // One engine for all of them, found or started.
+          globalSetup: ["test/emulators/docker-setup.ts"],
+        },
+      },
+    ],
   },
 });

@@ -10,7 +10,7 @@ export function sandboxBuilds(open: OpenSandbox): void {
 ARG NAME=world
 ENV GREETING="hello $NAME" LEVEL=1
 WORKDIR /srv/work
-COPY --chmod=755 tool.sh /usr/local/bin/tool
+COPY tool.sh /usr/local/bin/tool
 COPY data/ ./data
 COPY *.txt texts/
 RUN echo "$GREETING from $(pwd)" > greeting \\
@@ -25,7 +25,7 @@ CMD ["true"]
 `;
     const files = [
       file("Dockerfile", dockerfile),
-      file("tool.sh", "#!/bin/sh\necho tool\n"),
+      file("tool.sh", "#!/bin/sh\necho tool\n", 0o755),
       file("data/deep/one", "1"),
       file("a.txt", "a"),
       file("b.txt", "b"),

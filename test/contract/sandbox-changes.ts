@@ -23,7 +23,7 @@ function changesOfCommands(open: OpenSandbox): void {
     await using sandbox = await open();
     await sh(
       sandbox,
-      "cd /app; echo 1 > b; chmod 750 b; ln -s b link; mkdir -p deep/er; rm /etc/hostname; echo x >> /etc/hosts",
+      "cd /app; echo 1 > b; chmod 750 b; ln -s b link; mkdir -p deep/er; rm /etc/issue; echo x >> /etc/profile",
     );
     const entries = await gather(readLayer(sandbox.diff()));
     expect(entries.map(({ type, path }) => `${type} ${path}`)).toEqual([
@@ -33,8 +33,8 @@ function changesOfCommands(open: OpenSandbox): void {
       "directory app/deep/er",
       "symlink app/link",
       "directory etc",
-      "whiteout etc/hostname",
-      "file etc/hosts",
+      "whiteout etc/issue",
+      "file etc/profile",
     ]);
     expect(entries[1]).toMatchObject({ mode: 0o750, size: 2 });
     expect(entries[4]).toMatchObject({ target: "b" });
@@ -64,10 +64,13 @@ function changesOfCommands(open: OpenSandbox): void {
 
 const scripts: [title: string, script: string][] = [
   ["files and folders", "mkdir -p /app/a/b; echo 1 > /app/a/b/c; echo 2 > /data; mkdir -m 1777 /app/sticky"],
-  ["links that lead nowhere or up", "ln -s /nowhere /app/x; ln -s ../../.. /app/y; ln -s /etc/hosts /app/z"],
-  ["deletions", "rm /etc/hosts; rm -r /etc/default"],
+  [
+    "links that lead nowhere or up",
+    "ln -s /nowhere /app/x; ln -s ../../.. /app/y; ln -s /etc/profile /app/z",
+  ],
+  ["deletions", "rm /etc/profile; rm -r /etc/default"],
   ["a folder made anew", "rm -r /etc/default; mkdir /etc/default; echo only > /etc/default/mine"],
-  ["a folder where a file was", "rm /etc/hosts; mkdir /etc/hosts; echo in > /etc/hosts/file"],
+  ["a folder where a file was", "rm /etc/profile; mkdir /etc/profile; echo in > /etc/profile/file"],
   ["a file where a folder was", "rm -r /etc/default; echo file > /etc/default"],
   ["a link where a folder was", "rm -r /etc/default; ln -s /tmp /etc/default"],
   [
@@ -119,25 +122,25 @@ function hostileWorkspaces(open: OpenSandbox): void {
   test("a workspace cannot write through a link", async () => {
     await using sandbox = await open();
     const link: LayerEntry = { type: "symlink", path: "app/out", target: "/etc" };
-    await expect(sandbox.applyWorkspace(writeLayer([link, file("app/out/hosts")]))).rejects.toMatchObject({
+    await expect(sandbox.applyWorkspace(writeLayer([link, file("app/out/profile")]))).rejects.toMatchObject({
       code: "invalid-archive",
-      message: expect.stringContaining("app/out/hosts"),
+      message: expect.stringContaining("app/out/profile"),
     });
     await using replaced = await open();
-    await replaced.applyWorkspace(writeLayer([{ ...link, target: "/etc/hosts" }, file("app/out")]));
-    expect(await sh(replaced, "cat /etc/hosts")).not.toContain("evil");
+    await replaced.applyWorkspace(writeLayer([{ ...link, target: "/etc/profile" }, file("app/out")]));
+    expect(await sh(replaced, "cat /etc/profile")).not.toContain("evil");
   });
 
   test("a workspace cannot delete through a link, nor empty the root", async () => {
     await using sandbox = await open();
     await sh(sandbox, "ln -s /etc /app/out");
     await expect(
-      sandbox.applyWorkspace(writeLayer([{ type: "whiteout", path: "app/out/hosts" }])),
+      sandbox.applyWorkspace(writeLayer([{ type: "whiteout", path: "app/out/profile" }])),
     ).rejects.toMatchObject({ code: "invalid-archive" });
     await expect(sandbox.applyWorkspace(writeLayer([{ type: "opaque", path: "" }]))).rejects.toMatchObject({
       code: "invalid-archive",
     });
-    expect(await sh(sandbox, "cat /etc/hosts")).toContain("localhost");
+    expect(await sh(sandbox, "cat /etc/profile")).toContain("PATH");
   });
 
   test("a damaged workspace is refused", async () => {
@@ -152,7 +155,7 @@ function hostileWorkspaces(open: OpenSandbox): void {
 function baseOfSandbox(open: OpenSandbox): void {
   test("baseHas tells what the environment had before any change", async () => {
     const dockerfile =
-      "FROM base\nRUN mkdir /data && touch /data/f && rm /etc/hosts && ln -s /data /linked\n";
+      "FROM base\nRUN mkdir /data && touch /data/f && rm /etc/profile && ln -s /data /linked\n";
     await using sandbox = await open({ environment: { dockerfile } });
     await sh(sandbox, "rm -r /data; touch /app/new");
     const asked = [
@@ -162,7 +165,7 @@ function baseOfSandbox(open: OpenSandbox): void {
       "/linked/f",
       "/app",
       "/app/new",
-      "/etc/hosts",
+      "/etc/profile",
       "/data/f/x",
     ];
     const answers = await Promise.all(asked.map((path) => sandbox.baseHas(path)));

@@ -129,7 +129,9 @@ function sandboxWorkspaces(open: OpenSandbox): void {
     expect(await changesIn(sandbox)).toEqual([]);
   });
 
-  test("the changes of one sandbox, laid over another, give the same files", async () => {
+  test("the changes of one sandbox, laid over another, give the same files", {
+    timeout: 240_000,
+  }, async () => {
     const name = fc.stringMatching(/^[a-c]{1,2}$/);
     const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => parts.join("/"));
     const files = fc.dictionary(path, fc.string({ maxLength: 20 }), { maxKeys: 6 }).filter(isTree);

@@ -10,6 +10,9 @@ const Environment = z.object({
   TRACEMILL_PROD_API_TOKEN: z.string().optional(),
   AUTOPPIA_PROD_BASE_URL: z.string().optional(),
   AUTOPPIA_PROD_API_TOKEN: z.string().optional(),
+  TRACEMILL_SANDBOX: z.string().optional(),
+  TRACEMILL_DOCKER_BASE: z.string().optional(),
+  DOCKER_HOST: z.string().optional(),
   NO_COLOR: z.string().optional(),
 });
 
@@ -24,6 +27,12 @@ export interface Config {
   prodBaseUrl: string | undefined;
   /** Bearer token of the production API, when set. A secret: never print it. */
   prodToken: string | undefined;
+  /** Where commands run when neither the command line nor the spec says. Not checked yet. */
+  sandbox: string | undefined;
+  /** The image of Docker sandboxes for tasks without one of their own. */
+  dockerBase: string | undefined;
+  /** Where Docker's engine is; default: the usual socket. */
+  dockerHost: string | undefined;
   color: boolean;
   /** Any other variable that the user names on the command line (`--token-env NAME`). */
   variable(name: string): string | undefined;
@@ -37,6 +46,9 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     stage: parsed.TRACEMILL_STAGE || "dev",
     prodBaseUrl: parsed.TRACEMILL_PROD_BASE_URL || parsed.AUTOPPIA_PROD_BASE_URL || undefined,
     prodToken: parsed.TRACEMILL_PROD_API_TOKEN || parsed.AUTOPPIA_PROD_API_TOKEN || undefined,
+    sandbox: parsed.TRACEMILL_SANDBOX || undefined,
+    dockerBase: parsed.TRACEMILL_DOCKER_BASE || undefined,
+    dockerHost: parsed.DOCKER_HOST || undefined,
     color: parsed.NO_COLOR === undefined,
     variable: (name) => env[name] || undefined,
   };

@@ -5,7 +5,7 @@ import { namespaceSandboxes } from "@tracemill/agents/sandbox/namespace/provider
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
 import type { PipelineDeps, PipelineEvent } from "@tracemill/core/pipeline/deps.ts";
 import type { SandboxProvider } from "@tracemill/core/ports/sandbox.ts";
-import type { RunSpec } from "@tracemill/core/run/spec.ts";
+import type { RunSpec, SandboxName } from "@tracemill/core/run/spec.ts";
 import { RunBudget } from "@tracemill/core/trial/budget.ts";
 import { createTaskLoader } from "@tracemill/core/trial/load-task.ts";
 import { duckdbParquet } from "@tracemill/local/duckdb-parquet.ts";
@@ -75,9 +75,21 @@ function unlessItIsThere(error: NodeJS.ErrnoException): void {
   if (error.code !== "EEXIST") throw error;
 }
 
-/** The sandboxes of this machine. */
-export function openSandboxes(dir: string): SandboxProvider {
-  return namespaceSandboxes({ dir: join(dir, "sandboxes"), cacheDir: join(dir, "cache", "layers") });
+/** Sandboxes of this machine. Docker's client library is loaded when it is wanted: it takes 0.2 s. */
+export async function openSandboxes(
+  name: Exclude<SandboxName, "job">,
+  { home, config, clock, out }: Pick<CliContext, "home" | "config" | "clock" | "out">,
+): Promise<SandboxProvider> {
+  const dir = join(home, "sandboxes");
+  if (name === "namespace") return namespaceSandboxes({ dir, cacheDir: join(home, "cache", "layers") });
+  const { dockerLogDir, dockerSandboxes } = await import("@tracemill/agents/sandbox/docker/provider.ts");
+  return dockerSandboxes({
+    owner: processOwner(clock.now()),
+    dir,
+    logDir: dockerLogDir(home),
+    log: (message) => out.note(message),
+    ...(config.dockerBase === undefined ? {} : { baseImage: config.dockerBase }),
+  });
 }
 
 interface RunOptions {

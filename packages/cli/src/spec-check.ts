@@ -22,8 +22,12 @@ export async function checkSpec(spec: RunSpec, { records }: Pick<Home, "records"
   }
 }
 
+/** The sandbox of a spec that can run here. */
+export type LocalSandbox = Exclude<RunSpec["sandbox"], "job">;
+
 /** @throws TracemillError `invalid-spec` for what only a run on AWS can do. */
-export function requireLocal({ sandbox, models, agents }: RunSpec): void {
+export function requireLocal(spec: RunSpec): asserts spec is RunSpec & { sandbox: LocalSandbox } {
+  const { sandbox, models, agents } = spec;
   if (sandbox === "job") {
     throw new TracemillError(
       "invalid-spec",

@@ -4,19 +4,31 @@ import { pathToFileURL } from "node:url";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
 import { parseRunSpec, type RunSpec } from "@tracemill/core/run/spec.ts";
 import { parse } from "yaml";
+import { choiceOnAws, type SandboxChoice } from "./sandbox-choice.ts";
 
 /**
  * Reads a run's spec from YAML, JSON, or a TypeScript or JavaScript module that exports `spec` (or has a
  * default export). Task folders are taken relative to the file.
+ * @param choice where commands run when the spec does not say, or is not to say.
  * @throws TracemillError `invalid-spec`, naming file, field and, for a slip of the hand, the key meant.
  */
-export async function readSpecFile(path: string): Promise<RunSpec> {
+export async function readSpecFile(path: string, choice: SandboxChoice = choiceOnAws()): Promise<RunSpec> {
   const file = resolve(path);
   const value = [".ts", ".mts", ".js", ".mjs"].includes(extname(file))
     ? await readModule(file)
     : await readYaml(file);
-  const spec = parseRunSpec(value, path);
+  const asked = choice.asked === undefined ? value : withSandbox(value, choice.asked);
+  const sandbox = saysSandbox(asked) ? "namespace" : await choice.otherwise();
+  const spec = parseRunSpec(asked, path, { sandbox });
   return { ...spec, tasks: spec.tasks.map((place) => resolvePlace(place, dirname(file), path)) };
+}
+
+function withSandbox(value: unknown, sandbox: string): unknown {
+  return typeof value === "object" && value !== null ? { ...value, sandbox } : value;
+}
+
+function saysSandbox(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "sandbox" in value && value.sandbox !== undefined;
 }
 
 async function readModule(file: string): Promise<unknown> {

@@ -44,7 +44,7 @@ async function startInterpreter({ sandbox, signal, resources }: ToolSession): Pr
   if (found.exitCode !== 0) {
     throw new TracemillError(
       "sandbox-failed",
-      "the sandbox has no python3, which the tool execute_python needs; install it on this machine",
+      "the sandbox has no python3, which the tool execute_python needs; use an image that has it (for tasks without one TRACEMILL_DOCKER_BASE), or with `sandbox: namespace` install it on this machine",
     );
   }
   const process = await sandbox.start(["python3", "-c", interpreter], { env: { PYTHONHASHSEED: "0" } });

@@ -1,14 +1,15 @@
 import { TracemillError } from "@tracemill/core/errors.ts";
 import type { DoctorCheck } from "@tracemill/core/ports/sandbox.ts";
-import type { RunSpec } from "@tracemill/core/run/spec.ts";
+import { type RunSpec, requireOnAws } from "@tracemill/core/run/spec.ts";
 import type { CliContext, CloudHome } from "../context.ts";
 import { needsOf } from "./spec-needs.ts";
 
 /**
  * A spec as it goes to AWS: what this machine's variables would have filled in, filled in.
- * @throws TracemillError `invalid-spec` when `source` has no address.
+ * @throws TracemillError `invalid-spec` when `source` has no address, or its sandbox is none of AWS.
  */
 export function specForCloud(spec: RunSpec, { config }: Pick<CliContext, "config">): RunSpec {
+  requireOnAws(spec, "this spec");
   if (spec.source === undefined || spec.source.baseUrl !== undefined) return spec;
   if (config.prodBaseUrl === undefined) {
     const message =

@@ -1,5 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { chooseSandbox } from "@tracemill/agents/sandbox/choose.ts";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
 import { sha256Hex } from "@tracemill/core/ids.ts";
 import { recordKeys } from "@tracemill/core/keys.ts";
@@ -12,6 +13,7 @@ import type { CliContext, LocalHome } from "../context.ts";
 import { openSandboxes } from "../deps.ts";
 import { atLeast } from "../flag-values.ts";
 import { demoPrograms } from "../programs.ts";
+import type { LocalSandbox } from "../spec-check.ts";
 import { execute, reportFinished } from "./run.ts";
 
 const help = `
@@ -35,7 +37,8 @@ export function demoCommand(context: CliContext): Command {
 
 async function demo(options: { rollouts?: string; concurrency: number }, context: CliContext): Promise<void> {
   const startedAt = context.clock.now();
-  const spec = await demoSpec(options);
+  const sandbox = await demoSandbox(context);
+  const spec = await demoSpec(options, sandbox);
   const home = await context.openHome();
   try {
     const earlier = await latestDemo(spec, home);
@@ -44,7 +47,7 @@ async function demo(options: { rollouts?: string; concurrency: number }, context
       await reportFinished(earlier, home, context);
       context.out.text(`time: ${formatDuration(context.clock.now() - startedAt)}`);
     } else {
-      await requireSandbox(context);
+      await requireSandbox(sandbox, context);
       await runDemo(spec, earlier, options.rollouts, home, context);
     }
     if (context.exitCode === 0) context.out.text(explanation(spec));
@@ -140,14 +143,12 @@ async function demoServer(): Promise<typeof import("../../../../examples/demo/se
 }
 
 /** The demo's run. A folder of rollouts gives a run of its own, and another one when the folder changes. */
-async function demoSpec({
-  rollouts,
-  concurrency,
-}: {
-  rollouts?: string;
-  concurrency: number;
-}): Promise<RunSpec> {
+async function demoSpec(
+  { rollouts, concurrency }: { rollouts?: string; concurrency: number },
+  sandbox: LocalSandbox,
+): Promise<RunSpec> {
   const shared = {
+    sandbox,
     concurrency,
     export: {
       formats: ["sft", "harbor", "trials"],
@@ -198,9 +199,19 @@ function latestDemo(spec: RunSpec, home: LocalHome): Promise<RunRecord | undefin
   return findNewest(home.records, (run) => run.name === spec.name && run.specHash === hash);
 }
 
+/** Namespaces where they work, since for them nothing has to be pulled; else Docker where it answers. */
+async function demoSandbox(context: CliContext): Promise<LocalSandbox> {
+  const { sandbox, dockerHost } = context.config;
+  if (sandbox === "docker" || sandbox === "namespace") return sandbox;
+  const checks = await (await openSandboxes("namespace", context)).doctor();
+  const works = checks.every(({ status }) => status !== "missing");
+  return works ? "namespace" : chooseSandbox(dockerHost);
+}
+
 /** Says what is missing before anything is fetched, rather than failing each trial. */
-async function requireSandbox(context: CliContext): Promise<void> {
-  const checks = [...(await openSandboxes(context.home).doctor()), demoPrograms("missing")];
+async function requireSandbox(sandbox: LocalSandbox, context: CliContext): Promise<void> {
+  const sandboxes = await openSandboxes(sandbox, context);
+  const checks = [...(await sandboxes.doctor()), demoPrograms("missing")];
   const missing = checks.filter(({ status }) => status === "missing");
   const [first] = missing;
   if (first === undefined) return;

@@ -31,9 +31,23 @@ export function doctorCommand(context: CliContext): Command {
     });
 }
 
-async function machineChecks({ home }: CliContext): Promise<DoctorCheck[]> {
-  const sandboxes = await openSandboxes(home).doctor();
-  return [...(await homeChecks(home)), ...sandboxes, demoPrograms("warning")];
+async function machineChecks(context: CliContext): Promise<DoctorCheck[]> {
+  const [namespaces, docker] = await Promise.all(
+    (["namespace", "docker"] as const).map(async (name) => (await openSandboxes(name, context)).doctor()),
+  );
+  const sandboxes = oneIsEnough(namespaces ?? [], docker ?? []);
+  return [...(await homeChecks(context.home)), ...sandboxes, demoPrograms("warning")];
+}
+
+/** What one kind of sandbox lacks is no fault of a machine that has the other. */
+export function oneIsEnough(first: readonly DoctorCheck[], second: readonly DoctorCheck[]): DoctorCheck[] {
+  const works = (checks: readonly DoctorCheck[]): boolean =>
+    checks.every(({ status }) => status !== "missing");
+  const eased = (checks: readonly DoctorCheck[], other: readonly DoctorCheck[]): DoctorCheck[] =>
+    checks.map((check) =>
+      check.status === "missing" && works(other) ? { ...check, status: "warning" } : check,
+    );
+  return [...eased(first, second), ...eased(second, first)];
 }
 
 async function awsChecks(options: PlaceOptions, context: CliContext): Promise<DoctorCheck[]> {

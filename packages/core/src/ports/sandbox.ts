@@ -99,6 +99,8 @@ export interface SandboxDescription {
   network: "none" | "host" | "allowlist";
   /** Hash of the built environment. */
   environment: string;
+  /** With an allow-list, what was asked for and refused so far: `host:port: reason`, the first 20. */
+  refusedHosts?: string[] | undefined;
 }
 
 export interface Sandbox {

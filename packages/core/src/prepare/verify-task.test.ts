@@ -51,7 +51,7 @@ describe("a task with a deciding command", () => {
     };
     const files = filesOf({ environment });
     expect(text(files, "environment/Dockerfile")).toBe(
-      'FROM debian:bookworm\nWORKDIR /srv/work\nENV GREETING="say \\"\\$hi\\" \\\\o/"\nCOPY ["files/", "/srv/work/"]\n',
+      'FROM python:3.12-bookworm\nWORKDIR /srv/work\nENV GREETING="say \\"\\$hi\\" \\\\o/"\nCOPY ["files/", "/srv/work/"]\n',
     );
     expect(text(files, "environment/files/in/a b.txt")).toBe("a");
   });

@@ -72,7 +72,7 @@ function environmentFiles(task: Task): TaskFile[] {
       ? defaultWorkdir
       : ".";
   const copy = files.length > 0 && !copiesItself ? [`COPY ["files/", "${target}/"]`] : [];
-  const start = own == null ? ["FROM debian:bookworm", `WORKDIR ${target}`] : [own.trimEnd()];
+  const start = own == null ? ["FROM python:3.12-bookworm", `WORKDIR ${target}`] : [own.trimEnd()];
   const dockerfile = [...start, ...envLines(task, environment), ...copy].join("\n");
   return [
     textFile("environment/Dockerfile", `${dockerfile}\n`),

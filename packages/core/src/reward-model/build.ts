@@ -6,7 +6,7 @@ import { rewardModelCard } from "./card.ts";
 import { recheckEpisode } from "./checks/recheck.ts";
 import { type Collected, type CollectedEpisode, collectEpisodes } from "./collected.ts";
 import { episodeRow, finalRow } from "./episode-rows.ts";
-import type { Found } from "./found.ts";
+import { type Found, sourceOf } from "./found.ts";
 import { EpisodeGroups } from "./groups.ts";
 import type { LabelOutcome } from "./labels/label.ts";
 import { type LabelledEpisodes, labelEpisodes } from "./labels/label-episodes.ts";
@@ -129,7 +129,7 @@ async function rowsOfEpisode(
   const split = splitOf(group, spec);
   const rechecks = recheckEpisode(episode);
   tally.addEpisode(episode, { group, split, rechecks });
-  await pairs.add(episode, { split, group });
+  await pairs.add(episode, { split, group, source: sourceOf(origin) });
   const row = (table: RewardModelTable, rowId: string, values: Record<string, unknown>): TableRow => ({
     table,
     split,

@@ -50,6 +50,12 @@ export const EpisodeOrigin = z.discriminatedUnion("kind", [
 ]);
 export type EpisodeOrigin = z.infer<typeof EpisodeOrigin>;
 
+/** The source whose task it is; empty for tasks from folders and for episode files. */
+export function sourceOf(origin: EpisodeOrigin): string {
+  if (origin.kind === "snapshot") return origin.source;
+  return origin.kind === "trial" && origin.task.kind === "snapshot" ? origin.task.source : "";
+}
+
 export const EpisodeProblem = z.strictObject({
   kind: ProblemKind,
   reason: z.string(),

@@ -6,12 +6,16 @@ import { memoryScratch } from "../../../../test/fakes/memory-stores.ts";
 import { type Pair, PairMaker, type PairOptions } from "./pairs.ts";
 
 async function pairsOf(
-  fixtures: readonly EpisodeFixture[],
+  fixtures: readonly (EpisodeFixture & { source?: string })[],
   options: Partial<PairOptions> = {},
 ): Promise<Pair[]> {
   await using maker = await PairMaker.open({ most: 100, recent: 3, seed: 0, ...options }, memoryScratch());
   for (const fixture of fixtures) {
-    await maker.add(wholeEpisode(fixture), { split: fixture.group ?? "train", group: "g" });
+    await maker.add(wholeEpisode(fixture), {
+      split: fixture.group ?? "train",
+      group: "g",
+      source: fixture.source ?? "",
+    });
   }
   return await gather(maker.pairs());
 }
@@ -93,4 +97,12 @@ test("another seed takes other pairs, and every task has its share", async () =>
   expect(other.map(key)).not.toEqual(one.map(key));
   for (const task of ["t0", "t1", "t2", "t3"])
     expect(one.filter(({ task_id: id }) => id === task)).toHaveLength(5);
+});
+
+test("two sources that number their tasks alike are never paired by that number", async () => {
+  const pairs = await pairsOf([
+    { id: "a", source: "books", task: "42", website: "books.test", score: 1, pages: ["1"] },
+    { id: "b", source: "taxi", task: "42", website: "taxi.test", score: 0, pages: ["1"] },
+  ]);
+  expect(pairs).toEqual([]);
 });

@@ -25,9 +25,15 @@ export interface Pair {
   group: string;
 }
 
-interface Candidate {
+/** Where an episode is in a dataset. */
+export interface PairPlace {
   split: string;
   group: string;
+  /** Which source its task is of; two sources may number their tasks alike. */
+  source: string;
+}
+
+interface Candidate extends PairPlace {
   task: string | null;
   website: string | null;
   isGood: boolean;
@@ -57,17 +63,18 @@ export class PairMaker implements AsyncDisposable {
     return new PairMaker(await scratch.create(), options);
   }
 
-  async add(episode: Episode, { split, group }: { split: string; group: string }): Promise<void> {
+  async add(episode: Episode, place: PairPlace): Promise<void> {
     const { episode_id: id, steps, task_id: task = null, project_id: website = null } = episode;
     const ids = steps.slice(-this.#options.recent).map((step) => stepId(id, step));
     const isGood = isSuccess(episode);
-    const candidate: Candidate = { split, group, task, website, isGood, score: episode.final_score, ids };
+    const candidate: Candidate = { ...place, task, website, isGood, score: episode.final_score, ids };
     await this.#spool.write(`${JSON.stringify(candidate)}\n`);
   }
 
   /** Call it once, after the last episode. */
   async *pairs(): AsyncGenerator<Pair> {
-    const ofTask: PoolOf = ({ task, split }) => (task === null ? undefined : JSON.stringify([split, task]));
+    const ofTask: PoolOf = ({ task, split, source }) =>
+      task === null ? undefined : JSON.stringify([split, source, task]);
     const tasks = await this.#mixedPools(ofTask);
     let left = this.#options.most;
     for await (const pair of this.#pairsWithin(ofTask, tasks, left)) {

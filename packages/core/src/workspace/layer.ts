@@ -24,12 +24,16 @@ export function isReservedName(name: string): boolean {
   return name.startsWith(whiteoutPrefix);
 }
 
-/** Writes entries as an uncompressed tar. Times and owners are 0, so the same entries give the same bytes. */
+/**
+ * Writes entries as an uncompressed tar. Owners are 0, and so are times where no `mtime` says otherwise: the same
+ * entries give the same bytes.
+ */
 export async function* writeLayer(
   entries: Iterable<LayerEntry> | AsyncIterable<LayerEntry>,
+  mtime: Date = new Date(0),
 ): AsyncGenerator<Uint8Array> {
   const { readable, controller } = createTarPacker();
-  const fed = feed(entries, controller);
+  const fed = feed(entries, mtime, controller);
   for await (const chunk of readable) yield chunk;
   await fed;
 }
@@ -39,11 +43,12 @@ type Packer = ReturnType<typeof createTarPacker>["controller"];
 /** Errors reach the reader of the tar through the packer. */
 async function feed(
   entries: Iterable<LayerEntry> | AsyncIterable<LayerEntry>,
+  mtime: Date,
   packer: Packer,
 ): Promise<void> {
   try {
     for await (const entry of entries) {
-      const writer = packer.add(headerOf(entry)).getWriter();
+      const writer = packer.add(headerOf(entry, mtime)).getWriter();
       if (entry.type === "file") for await (const chunk of entry.body) await writer.write(chunk);
       await writer.close();
     }
@@ -53,8 +58,8 @@ async function feed(
   }
 }
 
-function headerOf(entry: LayerEntry): TarHeader {
-  const common = { mtime: new Date(0), uid: 0, gid: 0, size: 0 };
+function headerOf(entry: LayerEntry, mtime: Date): TarHeader {
+  const common = { mtime, uid: 0, gid: 0, size: 0 };
   switch (entry.type) {
     case "file":
       return { ...common, type: "file", ...tarName(entry.path), mode: entry.mode, size: entry.size };

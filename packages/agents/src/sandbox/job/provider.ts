@@ -43,7 +43,7 @@ const usualFolders = ["/logs/agent", "/logs/artifacts", "/logs/verifier"];
 
 /**
  * Sandboxes that are containers beside the worker's own, in one task of ECS: each of the task's image, and for one
- * attempt only. How they isolate, and what they do not protect from: `docs/sandbox.md`.
+ * attempt only. How they isolate, and what they do not protect from: `docs/sandboxes.md`.
  */
 export function jobSandboxes(options: JobSandboxOptions): JobSandboxes {
   const spent = new AbortController();

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, read, readlinkSync, readSync, type Stats } from "node:fs";
 import { promisify } from "node:util";
 import { isReservedName, type LayerEntry } from "@tracemill/core/workspace/layer.ts";
-import { isWhiteout, type LowerView, type OpaqueFolders } from "./lower-view.ts";
+import { isWhiteout, type LowerTree, type OpaqueFolders } from "./lower-view.ts";
 import {
   closeFolder,
   type Folder,
@@ -21,7 +21,7 @@ export interface ChangedTree {
   upper: Folder;
   /** The root as commands in the sandbox see it. */
   merged: Folder;
-  lower: LowerView;
+  lower: LowerTree;
 }
 
 /** Plumbing: mounts of the sandbox and what lives only while it runs. */
@@ -92,7 +92,7 @@ async function* atMount(
 ): AsyncGenerator<LayerEntry> {
   const own = tree.lower.isMount(path) ? openUpper(tree, path) : parent && openFolder(parent, name);
   try {
-    const mode = (own === undefined ? tree.lower.stat(path)?.mode : fstatSync(own).mode) ?? 0o755;
+    const mode = (own === undefined ? (await tree.lower.stat(path))?.mode : fstatSync(own).mode) ?? 0o755;
     yield* withFolder(
       { type: "directory", path, mode: mode & 0o7777 },
       inFolder(tree, { path, folder: own }, skip),
@@ -145,10 +145,10 @@ async function* folderAt(
   try {
     const { mode } = fstatSync(folder);
     const entry: LayerEntry = { type: "directory", path, mode: mode & 0o7777 };
-    const before = tree.lower.stat(path);
+    const before = await tree.lower.stat(path);
     const inside = inFolder(tree, { path, folder }, skip);
     if (before?.isDirectory() === true) {
-      const hides = isOpaque(tree, folder, path);
+      const hides = await isOpaque(tree, folder, path);
       const changed = hides || (before.mode & 0o7777) !== entry.mode;
       if (changed) yield entry;
       if (hides) yield { type: "opaque", path };
@@ -168,12 +168,9 @@ async function* folderAt(
  * Whether a changed folder hides what the environment has in it. Overlay keeps that in an attribute; it shows
  * all the same: something below is neither changed nor visible.
  */
-function isOpaque(tree: ChangedTree, folder: Folder, path: string): boolean {
-  for (const name of tree.lower.children(path)) {
-    if (statIn(folder, name) !== undefined) continue;
-    return !isVisible(tree.merged, `${path}/${name}`);
-  }
-  return false;
+async function isOpaque(tree: ChangedTree, folder: Folder, path: string): Promise<boolean> {
+  const unchanged = await tree.lower.childBeside(path, (name) => statIn(folder, name) !== undefined);
+  return unchanged !== undefined && !isVisible(tree.merged, `${path}/${unchanged}`);
 }
 
 /** In doubt (a process has just put something else on the way) it is. */

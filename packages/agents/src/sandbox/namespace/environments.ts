@@ -8,6 +8,7 @@ import { type BuildPlan, type BuildStep, defaultEnv, planBuild } from "../docker
 import { opaqueFolders } from "./changes.ts";
 import type { HostBase } from "./host-base.ts";
 import { removeFolder } from "./janitor.ts";
+import { layersFolder, markUsed } from "./layer-cache.ts";
 import { opaqueFile } from "./lower-view.ts";
 import { closeFolder, openFolder, openParent } from "./open-folder.ts";
 import type { NamespaceSandbox } from "./sandbox.ts";
@@ -71,9 +72,9 @@ export class Environments {
 
   /** Two trials that want the same layer wait for one build of it. */
   async #layer(hash: string, below: readonly string[], job: BuildJob): Promise<string> {
-    const dir = join(this.#deps.cacheDir, "layers", hash.slice(0, 24));
+    const dir = join(layersFolder(this.#deps.cacheDir), hash.slice(0, 24));
     for (;;) {
-      if (existsSync(dir)) return dir;
+      if (markUsed(dir)) return dir;
       const other = this.#building.get(dir);
       if (other === undefined) return this.#buildAlone(dir, below, job);
       try {

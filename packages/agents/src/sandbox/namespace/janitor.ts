@@ -24,11 +24,15 @@ export function makeOwned(folder: string): void {
 
 /** Removes what sandboxes of dead processes have left behind in `dir`. */
 export function removeAbandoned(dir: string): void {
-  if (!existsSync(dir)) return;
-  for (const id of readdirSync(dir)) {
-    const folder = join(dir, id);
-    if (!isOwned(folder)) removeFolder(folder);
-  }
+  for (const folder of abandonedIn(dir)) removeFolder(folder);
+}
+
+/** The folders of sandboxes in `dir` whose processes are dead. */
+export function abandonedIn(dir: string): string[] {
+  if (!existsSync(dir)) return [];
+  return readdirSync(dir)
+    .map((id) => join(dir, id))
+    .filter((folder) => !isOwned(folder));
 }
 
 function isOwned(folder: string): boolean {

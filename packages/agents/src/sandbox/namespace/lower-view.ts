@@ -17,11 +17,23 @@ interface Stack {
   lower: readonly { dir: string; opaque: ReadonlySet<string> }[];
 }
 
-/**
- * The environment as it was before a sandbox changed anything: what the overlays' lower layers show. Nobody
- * writes to these, so plain paths are safe here.
- */
-export class LowerView {
+type Now<T> = T | Promise<T>;
+
+/** An environment as it was before a sandbox changed anything. Paths are without leading slash. */
+export interface LowerTree {
+  /** Where changes to this path are kept: the name of a folder among the upper ones, and the path inside it. */
+  locate(path: string): { name: string; inside: string };
+  /** Mounts below a folder: the next component of each one's path. */
+  mountsIn(path: string): string[];
+  isMount(path: string): boolean;
+  /** What is at a path; links are not followed. */
+  stat(path: string): Now<{ mode: number; isDirectory(): boolean } | undefined>;
+  /** The first name in a folder that is not among those to skip. */
+  childBeside(path: string, skip: (name: string) => boolean): Now<string | undefined>;
+}
+
+/** What the overlays' lower layers show. Nobody writes to these, so plain paths are safe here. */
+export class LowerView implements LowerTree {
   /** Longest path first. */
   readonly #stacks: readonly Stack[];
 
@@ -41,13 +53,11 @@ export class LowerView {
     ].toSorted((a, b) => b.path.length - a.path.length);
   }
 
-  /** Where changes to this path are kept: the mount's name, and the path inside it. */
   locate(path: string): { name: string; inside: string } {
     const { name, inside } = this.#find(path);
     return { name, inside };
   }
 
-  /** Mounts below a folder: the next component of each one's path. */
   mountsIn(path: string): string[] {
     const prefix = path === "" ? "" : `${path}/`;
     const inside = this.#stacks.filter((stack) => stack.path !== "" && stack.path.startsWith(prefix));
@@ -58,13 +68,18 @@ export class LowerView {
     return this.#stacks.some((stack) => stack.path === path);
   }
 
-  /** What the environment has at a path (without leading slash); links are not followed. */
   stat(path: string): Stats | undefined {
     return this.#lookup(path)?.stats;
   }
 
+  childBeside(path: string, skip: (name: string) => boolean): string | undefined {
+    return this.#children(path)
+      .values()
+      .find((name) => !skip(name));
+  }
+
   /** The names in a folder of the environment. */
-  children(path: string): Set<string> {
+  #children(path: string): Set<string> {
     const { lower, inside } = this.#find(path);
     const names = new Set<string>();
     const seen = new Set<string>();

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { layersFolder, markUsed } from "./layer-cache.ts";
 import { opaqueFile } from "./lower-view.ts";
 import { rootName } from "./mounts.ts";
 
@@ -11,8 +12,8 @@ const files = ["resolv.conf", "hosts"];
 export function networkLayer(cacheDir: string): string {
   const texts = files.map((name) => readText(`/etc/${name}`));
   const hash = createHash("sha256").update(JSON.stringify(texts)).digest("hex").slice(0, 16);
-  const dir = join(cacheDir, "layers", `network-${hash}`);
-  if (existsSync(dir)) return dir;
+  const dir = join(layersFolder(cacheDir), `network-${hash}`);
+  if (markUsed(dir)) return dir;
   const building = `${dir}.${randomBytes(4).toString("hex")}`;
   const etc = join(building, rootName, "etc");
   mkdirSync(etc, { recursive: true });

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, readFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { constants } from "node:os";
+import type { Readable, Writable } from "node:stream";
 import { shut } from "./inherited.ts";
 import type { Pipe, PipePool } from "./pipes.ts";
 import { toolEnv } from "./tools.ts";
@@ -9,9 +10,9 @@ import { toolEnv } from "./tools.ts";
 /** A host process whose streams are real pipes. */
 export interface PipedProcess {
   /** Absent when the command gets no input. */
-  stdin: Socket | undefined;
-  stdout: Socket;
-  stderr: Socket;
+  stdin: Writable | undefined;
+  stdout: Readable;
+  stderr: Readable;
   /**
    * The exit code (128 + n for signal n), once the output is whole. What stays in the background may hold the
    * pipes open; its later output is read and dropped, since closing them would end it.

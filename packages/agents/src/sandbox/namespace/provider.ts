@@ -36,7 +36,7 @@ const defaultFileBytes = 8 * 1024 ** 3;
 
 /**
  * Sandboxes of Linux namespaces over this machine's own system: nothing to install, no root needed. How they
- * isolate, what they honour of a Dockerfile and what they do not protect from: `docs/sandbox.md`.
+ * isolate, what they honour of a Dockerfile and what they do not protect from: `docs/sandboxes.md`.
  */
 export function namespaceSandboxes(options: NamespaceOptions): SandboxProvider {
   let opened: Promise<Machine> | undefined;

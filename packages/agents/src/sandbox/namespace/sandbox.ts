@@ -94,7 +94,7 @@ export class NamespaceSandbox implements Sandbox {
   readonly #folder: string;
   readonly #init: Init;
   readonly #cgroup: Cgroup | undefined;
-  readonly #tree: ChangedTree;
+  readonly #tree: ChangedTree & { lower: LowerView };
   readonly #inherited: readonly number[];
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;

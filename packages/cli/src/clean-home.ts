@@ -1,0 +1,90 @@
+import { answers, localEngine } from "@tracemill/agents/sandbox/docker/connect.ts";
+import { findCgroups, removeAbandonedGroups } from "@tracemill/agents/sandbox/namespace/cgroup.ts";
+import { processOwner } from "@tracemill/local/owner.ts";
+import type { CliContext } from "./context.ts";
+import {
+  abandonedFiles,
+  abandonedInDocker,
+  type Engine,
+  oldImages,
+  oldLayers,
+  type Removable,
+} from "./leftovers.ts";
+import { sizeWords } from "./size-words.ts";
+
+export interface CleanOptions {
+  images?: true;
+  layers?: true;
+  /** Milliseconds. */
+  olderThan: number;
+  dryRun?: true;
+}
+
+export interface CleanDeps {
+  /** The engine to clean; `undefined` when none answers. */
+  engine(): Promise<Engine | undefined>;
+}
+
+async function engineHere(): Promise<Engine | undefined> {
+  const docker = localEngine();
+  return (await answers(docker)) ? docker : undefined;
+}
+
+/** Removes what nobody uses, and says so line by line. */
+export async function clean(
+  options: CleanOptions,
+  context: CliContext,
+  deps: CleanDeps = { engine: engineHere },
+): Promise<void> {
+  const before = context.clock.now() - options.olderThan;
+  const found = [
+    ...(await abandonedFiles(context.home)),
+    ...(options.layers === true ? await oldLayers(context.home, before) : []),
+    ...(await foundInDocker(await deps.engine(), options, before, context)),
+  ];
+  const gone = options.dryRun === true ? found : await removeAll(found, context);
+  if (options.dryRun === true) for (const removable of found) say(removable, false, context);
+  else await removeGroups();
+  const bytes = gone.reduce((sum, removable) => sum + (removable.bytes ?? 0), 0);
+  const things = `${gone.length} ${gone.length === 1 ? "thing" : "things"}, ${sizeWords(bytes)}`;
+  const verb = options.dryRun === true ? "would remove" : "removed";
+  context.out.text(gone.length === 0 ? "nothing to remove" : `${verb} ${things}`);
+}
+
+/** @returns what is gone. */
+async function removeAll(found: readonly Removable[], context: CliContext): Promise<Removable[]> {
+  const gone: Removable[] = [];
+  for (const removable of found) {
+    const removed = await removable.remove();
+    if (removed) gone.push(removable);
+    say(removable, removed, context, removed ? "" : ": in use, kept");
+  }
+  return gone;
+}
+
+function say({ kind, name, bytes }: Removable, removed: boolean, { out }: CliContext, remark = ""): void {
+  out.event({ kind, name, ...(bytes === undefined ? {} : { bytes }), removed });
+  out.text(
+    `${kind.padEnd(9)}  ${(bytes === undefined ? "" : sizeWords(bytes)).padStart(9)}  ${name}${remark}`,
+  );
+}
+
+/** Control groups take no space, and are nobody's to read about. */
+async function removeGroups(): Promise<void> {
+  const cgroups = process.platform === "linux" ? findCgroups() : undefined;
+  if (cgroups !== undefined) await removeAbandonedGroups(cgroups);
+}
+
+async function foundInDocker(
+  docker: Engine | undefined,
+  { images }: CleanOptions,
+  before: number,
+  { clock, home, out }: CliContext,
+): Promise<Removable[]> {
+  if (docker === undefined) {
+    if (images === true) out.note("no Docker engine answers: its images are left as they are");
+    return [];
+  }
+  const abandoned = await abandonedInDocker(docker, processOwner(clock.now()).isGone);
+  return images === true ? [...abandoned, ...(await oldImages(docker, home, before))] : abandoned;
+}
