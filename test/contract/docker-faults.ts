@@ -52,6 +52,31 @@ function images({ docker, image, open, options }: DockerWorld): void {
     expect(sandbox.description).toMatchObject({ sandbox: "docker", base: image, network: "none" });
   });
 
+  test("a broken Dockerfile is built once, whoever else wants it", async () => {
+    const log: string[] = [];
+    const provider = dockerSandboxes({ ...options, log: (message) => log.push(message) });
+    const broken = { dockerfile: `FROM ${image}\nRUN : broken-${process.pid}; exit 3\n` };
+    const ask = () => provider.create(specOf({ environment: broken }));
+    const failed = { code: "sandbox-failed", message: expect.stringContaining("line 2") };
+    await Promise.all([ask(), ask()].map((asked) => expect(asked).rejects.toMatchObject(failed)));
+    await expect(ask()).rejects.toMatchObject(failed);
+    expect(log.filter((message) => message.includes("building"))).toHaveLength(1);
+    await provider.close();
+  });
+
+  test("an image that somebody removes while we run is made again", async () => {
+    const provider = dockerSandboxes(options);
+    const environment = { dockerfile: `FROM ${image}\nRUN echo ${process.pid} > /made-again\n` };
+    const first = await provider.create(specOf({ environment }));
+    const tag = `tracemill/env:${first.description.environment?.slice(0, 24)}`;
+    await first.close();
+    await docker.getImage(tag).remove({ force: true });
+    const second = await provider.create(specOf({ environment }));
+    expect(await second.readFile("/made-again")).toBeDefined();
+    await second.close();
+    await provider.close();
+  });
+
   test("a build that never ends is ended, and so is what it ran", async () => {
     const mark = `endless-${process.pid}`;
     const dockerfile = `FROM base\nLABEL mark=${mark}\nRUN : ${mark}; sleep 1000\n`;
@@ -142,6 +167,13 @@ except OSError: print('no way out')"`;
     });
     await expect(sandbox.readFile("/app/sparse")).rejects.toMatchObject({ code: "invalid-input" });
     expect(await changesIn(small)).toEqual([]);
+  });
+
+  test("a link to what only the machine's own root may read in /proc gives nothing of it", async () => {
+    await using sandbox = await open();
+    await sandbox.exec(["ln", "-s", "/proc/kallsyms", "/app/symbols"]);
+    const content = await sandbox.readFile("/app/symbols").catch(() => undefined);
+    expect(content).toBeUndefined();
   });
 
   test("a container that ends by itself is a failure of the environment, with its reason", async () => {
@@ -240,6 +272,18 @@ function leftovers({ docker, image, socket, options, open }: DockerWorld): void 
     expect(removed.map((leftover) => leftover.label)).toContain(label);
     expect(await containersOf(docker, label)).toEqual([]);
     expect((await mine.exec(["true"])).exitCode).toBe(0);
+  });
+
+  test("links in circles in an image leave nothing behind either", async () => {
+    const owner = processOwner(Date.now());
+    const provider = dockerSandboxes({ ...options, owner });
+    const dockerfile = `FROM ${image}\nRUN ln -s circle /circle\n`;
+    const sandbox = await provider.create(specOf({ environment: { dockerfile } }));
+    for (const name of ["a", "b", "c"]) expect(await sandbox.baseHas(`/circle/${name}`)).toBe(false);
+    await sandbox.close();
+    await provider.close();
+    const filters = { label: [`dev.tracemill.owner=${owner.id}`] };
+    expect(await docker.listContainers({ all: true, filters })).toEqual([]);
   });
 
   test("a closed sandbox, and a closed provider, leave nothing in the engine", async () => {

@@ -1,4 +1,4 @@
-import { TracemillError } from "@tracemill/core/errors.ts";
+import { isTracemillError, TracemillError } from "@tracemill/core/errors.ts";
 import type Docker from "dockerode";
 import { type PathStat, statPath } from "./archive.ts";
 
@@ -45,8 +45,8 @@ export class BaseView {
     try {
       return await statPath(await this.#container, path);
     } catch (error) {
-      // Somebody else may have removed it: the next question makes another.
-      this.#container = undefined;
+      // Somebody else may have removed it: the next question makes another. Links in circles are an answer.
+      if (!isTracemillError(error) || error.code !== "invalid-input") this.#container = undefined;
       throw error;
     }
   }

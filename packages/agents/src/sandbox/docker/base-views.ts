@@ -9,7 +9,8 @@ const mostIdle = 8;
 interface Entry {
   view: BaseView;
   users: number;
-  container: string | undefined;
+  /** One; more when the first was removed by somebody. */
+  containers: string[];
 }
 
 /** Views of images, each shared by the sandboxes that are made of it. */
@@ -47,7 +48,7 @@ export class BaseViews {
   #newEntry(image: string): Entry {
     const entry: Entry = {
       users: 0,
-      container: undefined,
+      containers: [],
       view: new BaseView(async () => {
         const container = await callEngine("creating a container", (abortSignal) =>
           this.#docker.createContainer({
@@ -59,7 +60,7 @@ export class BaseViews {
             abortSignal,
           }),
         );
-        entry.container = container.id;
+        entry.containers.push(container.id);
         return container;
       }),
     };
@@ -68,9 +69,9 @@ export class BaseViews {
 
   async #removeIdle(kept: number): Promise<void> {
     const idle = [...this.#entries].filter(([, { users }]) => users === 0);
-    for (const [image, { container }] of idle.slice(0, Math.max(0, idle.length - kept))) {
+    for (const [image, { containers }] of idle.slice(0, Math.max(0, idle.length - kept))) {
       this.#entries.delete(image);
-      if (container !== undefined) await removeContainer(this.#docker, container);
+      for (const container of containers) await removeContainer(this.#docker, container);
     }
   }
 }

@@ -11,6 +11,7 @@ import { BoundedOutput } from "../namespace/output.ts";
 import { buildContext } from "./build-context.ts";
 import { type BuildEnd, buildFailure } from "./build-failure.ts";
 import { engineWords } from "./engine.ts";
+import { beforeAbort } from "./shared-work.ts";
 
 export interface BuildOptions {
   /** Text of the Dockerfile, which is among `files`. */
@@ -73,6 +74,7 @@ async function runBuild(
     abortSignal,
     ...(tag === undefined ? {} : { t: tag }),
   });
+  // The client library waits for ever for an answer to a request that was cut while it was sent.
   const output = Readable.from(await beforeAbort(started, abortSignal), { objectMode: false });
   const cut = (): void => {
     output.destroy(new Error("the build was ended"));
@@ -85,18 +87,6 @@ async function runBuild(
   }
 }
 
-/** The client library waits for ever for an answer to a request that was cut while it was sent. */
-async function beforeAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}
-
 async function followBuild(output: AsyncIterable<Uint8Array>, log: BuildLog): Promise<BuildEnd> {
   let id: string | undefined;
   for await (const line of lines(output)) {
@@ -105,7 +95,7 @@ async function followBuild(output: AsyncIterable<Uint8Array>, log: BuildLog): Pr
     if (said.error !== undefined) return { kind: "error", message: said.error };
     id = said.aux?.ID ?? id;
   }
-  if (id === undefined) return { kind: "error", message: "the engine ended the build without a word" };
+  if (id === undefined) throw new Error("the engine ended the build without a word");
   return { kind: "built", id };
 }
 

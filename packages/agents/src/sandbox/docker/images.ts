@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { isTracemillError, TracemillError } from "@tracemill/core/errors.ts";
+import { TracemillError } from "@tracemill/core/errors.ts";
 import type { SandboxEnvironment, SandboxSpec } from "@tracemill/core/ports/sandbox.ts";
 import type Docker from "dockerode";
 import { defaultEnv } from "../dockerfile/plan.ts";
@@ -9,6 +9,7 @@ import { buildFiles, dockerfileName } from "./build-context.ts";
 import { callEngine, engineWords, hasStatus } from "./engine.ts";
 import { removeImage } from "./janitor.ts";
 import { environmentLabel } from "./labels.ts";
+import { SharedWork } from "./shared-work.ts";
 
 /** An environment, built and ready to be started any number of times. */
 export interface EnvironmentImage {
@@ -44,7 +45,7 @@ type Wanted = Pick<SandboxSpec, "environment" | "label" | "signal">;
 /** Images of environments: each is made once in an engine, and found by the hash of its content from then on. */
 export class Images {
   readonly #options: ImageOptions;
-  readonly #making = new Map<string, Promise<EnvironmentImage>>();
+  readonly #making = new SharedWork<EnvironmentImage>();
 
   constructor(options: ImageOptions) {
     this.#options = options;
@@ -56,28 +57,9 @@ export class Images {
    */
   async prepare(spec: Wanted): Promise<EnvironmentImage> {
     const source = sourceOf(spec.environment, this.#options.baseImage);
-    for (;;) {
-      const other = this.#making.get(source.hash);
-      if (other === undefined) return this.#makeAlone(source, spec);
-      try {
-        return await other;
-      } catch (error) {
-        // Whoever made it was stopped; that is no reason for us to stop.
-        if (!isStopped(error)) throw error;
-        spec.signal?.throwIfAborted();
-      }
-    }
-  }
-
-  async #makeAlone(source: Source, spec: Wanted): Promise<EnvironmentImage> {
-    const making = this.#find(source, spec);
-    this.#making.set(source.hash, making);
-    try {
-      return await making;
-    } catch (error) {
-      this.#making.delete(source.hash);
-      throw error;
-    }
+    // Looked for each time: somebody may have removed it (`tracemill clean --images`).
+    const key = `${source.hash} ${spec.environment.buildTimeoutSec}`;
+    return this.#making.do(key, () => this.#find(source, spec), spec.signal);
   }
 
   async #find(source: Source, spec: Wanted): Promise<EnvironmentImage> {
@@ -220,10 +202,6 @@ export function variablesOf(env: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     env.map((text) => [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1)]),
   );
-}
-
-function isStopped(error: unknown): boolean {
-  return !isTracemillError(error) || error.code === "cancelled";
 }
 
 function cannotPull(image: string, error: unknown): TracemillError {

@@ -3,7 +3,7 @@ import { createInterface, type Interface } from "node:readline";
 import { type Duplex, PassThrough } from "node:stream";
 import { TracemillError } from "@tracemill/core/errors.ts";
 import type Docker from "dockerode";
-import { containerSettings } from "./container.ts";
+import { containerSettings, endOfContainer } from "./container.ts";
 import { demultiplex } from "./demux.ts";
 import { callEngine } from "./engine.ts";
 import { removeContainer } from "./janitor.ts";
@@ -14,19 +14,20 @@ import { removeContainer } from "./janitor.ts";
  */
 const script = `
 copy() { while IFS= read -r line || [ -n "$line" ]; do printf '%s\\n' "$line"; done < "$1" > "$2"; }
-for file in hosts hostname resolv.conf; do copy /etc/$file /.saved-$file; done
+for file in hosts hostname resolv.conf; do copy /etc/$file /.saved-$file || exit 1; done
 echo ready
 while read -r _; do
-  for file in hosts hostname resolv.conf; do copy /.saved-$file /etc/$file || exit 1; done
+  for file in hosts hostname resolv.conf; do
+    chown 0:0 /etc/$file && chmod 644 /etc/$file && copy /.saved-$file /etc/$file || exit 1
+  done
   echo done
 done`;
 
 const limits = { fileBytes: 1024 ** 2, memoryBytes: 64 * 1024 ** 2, pids: 16 };
-const answerMs = 10_000;
 
 export interface HolderOptions {
   docker: Docker;
-  /** It has to have \`/bin/sh\`. */
+  /** It has to have `/bin/sh`, and `chown` and `chmod` for its network to be used again. */
   image: string;
   labels: Readonly<Record<string, string>>;
   signal?: AbortSignal | undefined;
@@ -38,12 +39,15 @@ export class NetworkHolder {
   readonly #docker: Docker;
   readonly #stream: Duplex;
   readonly #answers: Interface;
+  /** Fulfilled when nothing more will be answered. */
+  readonly #gone: Promise<unknown>;
 
   private constructor(docker: Docker, id: string, stream: Duplex, answers: Interface) {
     this.id = id;
     this.#docker = docker;
     this.#stream = stream;
     this.#answers = answers;
+    this.#gone = once(answers, "close");
   }
 
   /** @throws TracemillError `sandbox-failed`. */
@@ -90,6 +94,11 @@ export class NetworkHolder {
     }
   }
 
+  /** Whether it still has its network: an engine that was started anew, or somebody, may have ended it. */
+  async isThere(): Promise<boolean> {
+    return (await endOfContainer(this.#docker.getContainer(this.id))) === undefined;
+  }
+
   /** Puts its files back as they were. @throws TracemillError `sandbox-failed` when it is no more. */
   async restore(): Promise<void> {
     const answer = this.#answer();
@@ -105,12 +114,12 @@ export class NetworkHolder {
   async #answer(): Promise<void> {
     const stop = new AbortController();
     const { signal } = stop;
-    const gone = once(this.#answers, "close", { signal }).then(() => {
+    const gone = this.#gone.then(() => {
       throw new TracemillError("sandbox-failed", "a network's container has ended", { retryable: true });
     });
     try {
       const answered = Promise.race([once(this.#answers, "line", { signal }), gone]);
-      await callEngine("waiting for a network", () => answered, { ms: answerMs });
+      await callEngine("waiting for a network", () => answered);
     } finally {
       stop.abort();
       gone.catch(() => undefined);

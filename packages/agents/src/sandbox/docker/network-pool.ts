@@ -1,13 +1,31 @@
 import { messageOf } from "@tracemill/core/errors.ts";
 import type Docker from "dockerode";
+import { callEngine, hasStatus } from "./engine.ts";
 import { NetworkHolder } from "./network-holder.ts";
 
 /** A network that one sandbox has for itself, until it is released. */
 export interface LentNetwork {
   /** Id of the container whose network it is. */
   container: string;
-  /** Call it when every process of the sandbox has ended. Returns at once; `close` waits for it. */
-  release(): void;
+  /**
+   * Returns at once; `close` waits for it.
+   * @param options.reuse whether every process of the sandbox has ended for certain. If not, nobody gets it again.
+   */
+  release(options: { reuse: boolean }): void;
+}
+
+export interface NetworkPoolOptions {
+  docker: Docker;
+  labels: Readonly<Record<string, string>>;
+  /** What networks for everybody are held by, where the engine has it: no task's own programs run in it. */
+  baseImage: string;
+  log: (message: string) => void;
+}
+
+interface Held {
+  holder: NetworkHolder;
+  /** The image whose sandboxes alone may have it, since that image's own programs run in it. */
+  onlyFor: string | undefined;
 }
 
 /** Networks that wait for a next sandbox. */
@@ -20,26 +38,24 @@ const mostIdle = 16;
  * gets it.
  */
 export class NetworkPool {
-  readonly #docker: Docker;
-  readonly #labels: Readonly<Record<string, string>>;
-  readonly #log: (message: string) => void;
-  readonly #idle: NetworkHolder[] = [];
+  readonly #options: NetworkPoolOptions;
+  /** The one that was used longest ago first. */
+  readonly #idle: Held[] = [];
   readonly #releasing = new Set<Promise<void>>();
   #closed = false;
 
-  constructor(docker: Docker, labels: Readonly<Record<string, string>>, log: (message: string) => void) {
-    this.#docker = docker;
-    this.#labels = labels;
-    this.#log = log;
+  constructor(options: NetworkPoolOptions) {
+    this.#options = options;
   }
 
-  /** @param image what a new holder is made of: it has to have `/bin/sh`. @throws TracemillError `sandbox-failed`. */
+  /** @param image that of the sandbox: it has to have `/bin/sh`. @throws TracemillError `sandbox-failed`. */
   async take(image: string, signal: AbortSignal | undefined): Promise<LentNetwork> {
-    const holder = this.#idle.pop() ?? (await this.#start(image, signal));
+    const held = (await this.#takeIdle(image)) ?? (await this.#hold(image, signal));
     return {
-      container: holder.id,
-      release: () => {
-        const releasing = this.#release(holder).finally(() => this.#releasing.delete(releasing));
+      container: held.holder.id,
+      release: ({ reuse }) => {
+        const ending = reuse && !this.#closed ? this.#reuse(held) : this.#giveUp(held);
+        const releasing = ending.finally(() => this.#releasing.delete(releasing));
         this.#releasing.add(releasing);
       },
     };
@@ -49,22 +65,49 @@ export class NetworkPool {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(this.#releasing);
-    await Promise.all(this.#idle.splice(0).map((holder) => holder.remove()));
+    await Promise.all(this.#idle.splice(0).map(({ holder }) => holder.remove()));
   }
 
-  #start(image: string, signal: AbortSignal | undefined): Promise<NetworkHolder> {
-    return NetworkHolder.start({ docker: this.#docker, image, labels: this.#labels, signal });
-  }
-
-  async #release(holder: NetworkHolder): Promise<void> {
-    try {
-      if (this.#closed || this.#idle.length >= mostIdle) return await holder.remove();
-      await holder.restore();
-      if (this.#closed) return await holder.remove();
-      this.#idle.push(holder);
-    } catch (error) {
-      this.#log(`a network is given up: ${messageOf(error)}`);
-      await holder.remove().catch(() => undefined);
+  async #takeIdle(image: string): Promise<Held | undefined> {
+    for (;;) {
+      const at = this.#idle.findLastIndex(({ onlyFor = image }) => onlyFor === image);
+      const [held] = at < 0 ? [] : this.#idle.splice(at, 1);
+      if (held === undefined || (await held.holder.isThere())) return held;
+      await this.#giveUp(held);
     }
+  }
+
+  async #hold(image: string, signal: AbortSignal | undefined): Promise<Held> {
+    const { docker, labels, baseImage } = this.#options;
+    const base = await idOf(docker, baseImage);
+    const holder = await NetworkHolder.start({ docker, image: base ?? image, labels, signal });
+    return { holder, onlyFor: base === undefined ? image : undefined };
+  }
+
+  async #reuse(held: Held): Promise<void> {
+    try {
+      await held.holder.restore();
+    } catch (error) {
+      this.#options.log(`a network is given up: ${messageOf(error)}`);
+      return this.#giveUp(held);
+    }
+    if (this.#closed) return this.#giveUp(held);
+    this.#idle.push(held);
+    const oldest = this.#idle.length > mostIdle ? this.#idle.shift() : undefined;
+    if (oldest !== undefined) await this.#giveUp(oldest);
+  }
+
+  /** What cannot be removed now is removed when this process is gone. */
+  async #giveUp({ holder }: Held): Promise<void> {
+    await holder.remove().catch((error: unknown) => this.#options.log(messageOf(error)));
+  }
+}
+
+async function idOf(docker: Docker, image: string): Promise<string | undefined> {
+  try {
+    return (await callEngine(`looking for ${image}`, () => docker.getImage(image).inspect())).Id;
+  } catch (error) {
+    if (hasStatus(error, 404)) return undefined;
+    throw error;
   }
 }

@@ -106,7 +106,7 @@ async function openEngine(
   );
   const images = new Images({ docker, baseImage, logDir, log });
   const bases = new BaseViews(docker, labelsOf(owner.id, "base"));
-  const networks = new NetworkPool(docker, labelsOf(owner.id, "network"), log);
+  const networks = new NetworkPool({ docker, labels: labelsOf(owner.id, "network"), baseImage, log });
   return { docker, facts, images, bases, networks, owner: owner.id, dir, files };
 }
 
@@ -179,8 +179,9 @@ async function startAlone(engine: Engine, spec: SandboxSpec, undo: AsyncDisposab
   const image = await engine.images.prepare(spec);
   const limits = limitsOf(spec);
   const lent = network === "host" ? await engine.networks.take(image.id, signal) : undefined;
+  let isRemoved = false;
   // Nobody waits for it: the next sandbox takes another network, or makes one.
-  if (lent !== undefined) undo.defer(lent.release);
+  undo.defer(() => lent?.release({ reuse: isRemoved }));
   const container = await startContainer({
     docker,
     image,
@@ -190,7 +191,10 @@ async function startAlone(engine: Engine, spec: SandboxSpec, undo: AsyncDisposab
     hasQuota: facts.hasQuota,
     signal,
   });
-  undo.defer(() => removeContainer(docker, container.id));
+  undo.defer(async () => {
+    await removeContainer(docker, container.id);
+    isRemoved = true;
+  });
   return { container, image, limits };
 }
 

@@ -194,9 +194,9 @@ const smallBytes = 256 * 1024;
 
 async function* fileAt(parent: Folder, name: string, path: string): AsyncGenerator<LayerEntry> {
   const file = openFile(parent, name);
+  if (file === undefined) return;
   try {
     const stats = fstatSync(file);
-    if (!stats.isFile()) return;
     yield { type: "file", path, mode: stats.mode & 0o7777, size: stats.size, body: contentOf(file, stats) };
   } finally {
     closeSync(file);

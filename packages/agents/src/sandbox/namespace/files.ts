@@ -18,6 +18,7 @@ import {
   closeFolder,
   type Folder,
   isCode,
+  isOfKernel,
   linkIn,
   type Name,
   namesIn,
@@ -86,13 +87,13 @@ function readOrLink(
     const link = linkIn(parent, name);
     return link === undefined ? undefined : { link };
   }
-  if (!stats.isFile()) {
+  if (!stats.isFile() || isOfKernel(parent)) {
     const kind = stats.isDirectory() ? "a folder" : "no regular file";
     throw new TracemillError("invalid-input", `${path} is ${kind}`);
   }
   const file = openFile(parent, name);
+  if (file === undefined) throw new TracemillError("invalid-input", `${path} is no regular file`);
   try {
-    if (!fstatSync(file).isFile()) throw new TracemillError("invalid-input", `${path} is no regular file`);
     return readAtMost(file, path, maxBytes);
   } finally {
     closeSync(file);

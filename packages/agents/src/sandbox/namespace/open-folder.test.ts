@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { tempDir } from "../../../../../test/fakes/temp-dir.ts";
-import { closeFolder, namesIn, openRoot } from "./open-folder.ts";
+import { closeFolder, isOfKernel, namesIn, openFile, openRoot } from "./open-folder.ts";
 
 test("a folder's names come sorted by bytes, and more than can be held are refused", async () => {
   await using dir = await tempDir("tracemill-names-");
@@ -14,5 +14,16 @@ test("a folder's names come sorted by bytes, and more than can be held are refus
     expect(() => namesIn(folder, 3)).toThrow("more than 3 files");
   } finally {
     closeFolder(folder);
+  }
+});
+
+test("a device or a link is not opened for reading", () => {
+  const [dev, proc] = [openRoot("/dev"), openRoot("/proc")];
+  try {
+    expect(openFile(dev, "null")).toBeUndefined();
+    expect(openFile(dev, "stdin")).toBeUndefined();
+    expect([dev, proc].map(isOfKernel)).toEqual([false, true]);
+  } finally {
+    for (const folder of [dev, proc]) closeFolder(folder);
   }
 });

@@ -2,6 +2,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  fstatSync,
   lstatSync,
   mkdirSync,
   opendirSync,
@@ -10,6 +11,7 @@ import {
   readlinkSync,
   rmdirSync,
   type Stats,
+  statfsSync,
   unlinkSync,
 } from "node:fs";
 import { TracemillError } from "@tracemill/core/errors.ts";
@@ -70,31 +72,41 @@ export function linkIn(folder: Folder, name: Name): string | undefined {
   }
 }
 
-/** Opens a regular file for reading. A FIFO or device does not make this wait. */
-export function openFile(folder: Folder, name: Name): number {
+/**
+ * Opens a regular file for reading; `undefined` for anything else. A device is not even opened, which may be an act: a
+ * process in a sandbox could put one in the place of a file that was looked at before.
+ */
+export function openFile(folder: Folder, name: Name): number | undefined {
+  const pinned = openSync(pathIn(folder, name), O_PATH | O_NOFOLLOW);
   try {
-    return openSync(pathIn(folder, name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  } catch (error) {
-    if (!isCode(error, "EACCES")) throw error;
-    return openAsOwner(folder, name);
+    const stats = fstatSync(pinned);
+    return stats.isFile() ? openPinned(`/proc/self/fd/${pinned}`, stats.mode & 0o7777) : undefined;
+  } finally {
+    closeSync(pinned);
   }
 }
 
 /** The sandbox's root may read what its owner on the host, without root's powers, may not. */
-function openAsOwner(folder: Folder, name: Name): number {
-  const pinned = openSync(pathIn(folder, name), O_PATH | O_NOFOLLOW);
+function openPinned(path: string, mode: number): number {
   try {
-    const path = `/proc/self/fd/${pinned}`;
-    const mode = lstatSync(pathIn(folder, name)).mode & 0o7777;
-    chmodSync(path, mode | 0o400);
-    try {
-      return openSync(path, O_RDONLY | O_NONBLOCK);
-    } finally {
-      chmodSync(path, mode);
-    }
-  } finally {
-    closeSync(pinned);
+    return openSync(path, O_RDONLY | O_NONBLOCK);
+  } catch (error) {
+    if (!isCode(error, "EACCES")) throw error;
   }
+  chmodSync(path, mode | 0o400);
+  try {
+    return openSync(path, O_RDONLY | O_NONBLOCK);
+  } finally {
+    chmodSync(path, mode);
+  }
+}
+
+/** Of `/proc` and `/sys`: https://man7.org/linux/man-pages/man2/statfs.2.html */
+const kernelTypes = [0x9fa0, 0x62656572];
+
+/** Whether what a folder shows is the kernel's answer to who asks: with our powers, not with those of a sandbox. */
+export function isOfKernel(folder: Folder): boolean {
+  return kernelTypes.includes(statfsSync(`/proc/self/fd/${folder}`).type);
 }
 
 /** Names of one folder that are held in memory: some 300 MB of them. */

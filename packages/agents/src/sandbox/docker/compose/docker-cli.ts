@@ -16,7 +16,7 @@ export interface ComposeCall {
 }
 
 export interface ComposeResult {
-  /** `undefined` when it was killed, since it ran out of time or was cancelled. */
+  /** `undefined` when it was killed, since it ran out of time. */
   exitCode: number | undefined;
   stdout: string;
   /** The last part of it. */
@@ -36,7 +36,7 @@ const steering = /^(PATH|HOME|(LD|DOCKER|COMPOSE|BUILDX|BUILDKIT|XDG|GO|SSL|OTEL
 /**
  * Runs Docker's compose plugin, and ends it with all its children when it takes too long. None of this process's
  * variables reach it.
- * @throws TracemillError `sandbox-unavailable` when the program or the plugin is not installed.
+ * @throws TracemillError `sandbox-unavailable` when the program or the plugin is not installed; the signal's reason.
  */
 export async function runCompose({
   docker,
@@ -62,6 +62,7 @@ export async function runCompose({
     const stdout = collect(child.stdout, mostOutput, "first");
     const stderr = collect(child.stderr, keptErrors, "last");
     const [code] = (await once(child, "close").catch(notInstalled)) as [number | null];
+    signal?.throwIfAborted();
     if (code !== null && code !== 0 && isPluginMissing(stderr())) throw unavailable("its compose plugin");
     return { exitCode: code ?? undefined, stdout: stdout(), stderr: stderr().trim() };
   } finally {

@@ -8,6 +8,7 @@ import type Docker from "dockerode";
 import { makeOwned } from "../../namespace/janitor.ts";
 import { callEngine, hasStatus } from "../engine.ts";
 import { environmentLabel } from "../labels.ts";
+import { SharedWork } from "../shared-work.ts";
 import { type ComposeResult, runCompose } from "./docker-cli.ts";
 import { type HarborPlaces, harborVariables, withoutLogMounts } from "./harbor-names.ts";
 import { hardened } from "./harden.ts";
@@ -127,8 +128,10 @@ async function start(project: ComposeProject, started: Started): Promise<void> {
   const path = join(dir, "compose.json");
   await writeFile(path, JSON.stringify(final));
   const built = Object.keys(project.services).filter((service) => project.services[service]?.build != null);
-  for (const service of built)
-    await once(tagOf(service), () => build(docker, tagOf(service), service, path, started));
+  for (const service of built) {
+    const key = `${tagOf(service)} ${environment.buildTimeoutSec}`;
+    await building.do(key, () => build(docker, tagOf(service), service, path, started), started.signal);
+  }
   const result = await compose(
     started,
     path,
@@ -141,14 +144,7 @@ async function start(project: ComposeProject, started: Started): Promise<void> {
   throw new TracemillError(error.code, `${error.message}\n${printed.stdout.slice(-shownLog)}`.trim(), error);
 }
 
-const building = new Map<string, Promise<void>>();
-
-/** Trials that want the same image wait for one build of it. */
-async function once(tag: string, build: () => Promise<void>): Promise<void> {
-  const running = building.get(tag) ?? build().finally(() => building.delete(tag));
-  building.set(tag, running);
-  return running;
-}
+const building = new SharedWork<void>();
 
 async function build(
   docker: Docker,
