@@ -65,28 +65,16 @@ function workerStatements(scope: Construct, stage: Stage, { storage }: JobParts)
   ];
 }
 
+/** What ingest, prepare, plan and export read and write. */
+const stepPrefixes: readonly permissions.Prefix[] = [
+  ...(["raw", "artifacts", "spool", "prepared"] as const),
+  ...(["runs", "tasks", "references", "datasets"] as const),
+];
+
 function stepStatements(scope: Construct, stage: Stage, { storage }: JobParts): PolicyStatement[] {
   return [
-    ...permissions.readObjects(storage, [
-      "raw",
-      "artifacts",
-      "spool",
-      "prepared",
-      "runs",
-      "tasks",
-      "references",
-      "datasets",
-    ]),
-    permissions.writeObjects(storage, [
-      "raw",
-      "artifacts",
-      "spool",
-      "prepared",
-      "runs",
-      "tasks",
-      "references",
-      "datasets",
-    ]),
+    ...permissions.readObjects(storage, stepPrefixes),
+    permissions.writeObjects(storage, stepPrefixes),
     // Checkpoints of an ingest, once its snapshot is whole.
     permissions.deleteObjects(storage, ["raw", "spool"]),
     permissions.writeRecords(storage),

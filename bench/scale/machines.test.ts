@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { seededRandom } from "../../test/fakes/seeded-random.ts";
 import { EventLoop } from "./event-loop.ts";
 import { Ec2Instances, fargateTasks, type Place } from "./machines.ts";
-import { durationAround, secondsUntil, seededRandom } from "./random.ts";
+import { durationAround, secondsUntil } from "./random.ts";
 import { Rate } from "./rates.ts";
 import { TokenBucket } from "./token-bucket.ts";
 

@@ -3,6 +3,7 @@ import { type Assumptions, assumptions as defaults } from "@tracemill/core/cost/
 import type { Limits } from "@tracemill/core/cost/prices.ts";
 import { pipelineDefinition } from "../../infra/asl/definition.ts";
 import type { PipelineTargets } from "../../infra/asl/targets.ts";
+import { seededRandom } from "../../test/fakes/seeded-random.ts";
 import { type Outcome, Walk, type WalkCounts } from "./asl-walk.ts";
 import { Batch, type Submission } from "./batch.ts";
 import { EventLoop } from "./event-loop.ts";
@@ -11,7 +12,6 @@ import { Lambda } from "./lambda.ts";
 import { Ec2Instances, fargateTasks, type Machines } from "./machines.ts";
 import { StoreMeters } from "./meters.ts";
 import { progressBatch, rowsPerSecond, shardRowsPerReadUnit } from "./pace.ts";
-import { seededRandom } from "./random.ts";
 import { runId, type Scenario, stack } from "./scenario.ts";
 import { ShardJobs } from "./shard-jobs.ts";
 import { TokenBucket } from "./token-bucket.ts";

@@ -1,7 +1,7 @@
-import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { filesBelow } from "../fakes/files-below.ts";
 import { terminusTrajectory, writeHarborJob } from "../fakes/harbor-job.ts";
 import {
   repository,
@@ -17,15 +17,6 @@ const folderSpec = join(repository, "examples/pipelines/folder.yaml");
 async function outcomes(machine: UserMachine, run = "latest"): Promise<unknown[]> {
   const trials = await showTrials(machine, run);
   return trials.map(({ task, agent, outcome, reward }) => [task, agent, outcome, reward]).toSorted();
-}
-
-async function filesBelow(root: string): Promise<Record<string, string>> {
-  const files: Record<string, string> = {};
-  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    if (entry.isFile()) files[path.slice(root.length + 1)] = await readFile(path, "utf8");
-  }
-  return files;
 }
 
 test("a run written as a Harbor job is the same run on another machine", async () => {

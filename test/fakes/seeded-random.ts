@@ -1,4 +1,4 @@
-/** Numbers in [0, 1) that a seed decides (mulberry32). */
+/** Numbers in [0, 1) that a seed decides (mulberry32, after Tommy Ettinger's public-domain code). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

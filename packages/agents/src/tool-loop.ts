@@ -7,6 +7,7 @@ import type {
   ToolDefinition,
 } from "@tracemill/core/ports/model-client.ts";
 import type { AgentEnd } from "@tracemill/core/run/trial.ts";
+import { usageMetrics } from "@tracemill/core/run/usage.ts";
 import type { CallTool } from "./tools/registry.ts";
 import type { NewStep, Step, TrajectoryBuilder } from "./trajectory-builder.ts";
 
@@ -156,14 +157,7 @@ function argumentsText({ arguments: parsed, extra }: ToolCall): string {
 function agentStep(answer: ModelAnswer, called: readonly CalledTool[]): NewStep {
   const { usage, tokens } = answer;
   const metrics = {
-    ...(usage === undefined
-      ? {}
-      : {
-          prompt_tokens: usage.promptTokens,
-          completion_tokens: usage.completionTokens,
-          cached_tokens: usage.cachedTokens,
-          ...(usage.costUsd === undefined ? {} : { cost_usd: usage.costUsd }),
-        }),
+    ...usageMetrics(usage),
     ...(tokens?.prompt === undefined ? {} : { prompt_token_ids: tokens.prompt }),
     ...(tokens?.completion === undefined ? {} : { completion_token_ids: tokens.completion }),
     ...(tokens?.logprobs === undefined ? {} : { logprobs: tokens.logprobs }),

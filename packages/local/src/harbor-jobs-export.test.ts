@@ -8,6 +8,7 @@ import { writeLayer } from "@tracemill/core/workspace/layer.ts";
 import { Ajv } from "ajv";
 import addFormats from "ajv-formats";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { filesBelow } from "../../../test/fakes/files-below.ts";
 import {
   exportTo,
   finishedRun,
@@ -25,15 +26,6 @@ beforeEach(async () => {
   dir = await tempDir();
 });
 afterEach(() => dir[Symbol.asyncDispose]());
-
-async function filesBelow(root: string): Promise<Record<string, string>> {
-  const files: Record<string, string> = {};
-  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    if (entry.isFile()) files[path.slice(root.length + 1)] = await readFile(path, "utf8");
-  }
-  return files;
-}
 
 const schemas = new URL("../../../../shared/formats/harbor-schemas/", import.meta.url);
 

@@ -1,13 +1,10 @@
 import { objectKeys, recordKeys } from "@tracemill/core/keys.ts";
 import { parseRunSpec } from "@tracemill/core/run/spec.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { fakeClock } from "../../../../test/fakes/clock.ts";
+import { printed } from "../../../../test/fakes/printed.ts";
 import { writeRun } from "../../../../test/fakes/run-fixture.ts";
 import { type TempDir, tempDir } from "../../../../test/fakes/temp-dir.ts";
-import { readConfig } from "../config.ts";
-import type { CliContext } from "../context.ts";
 import { openHome } from "../deps.ts";
-import { createOutput } from "../output.ts";
 import { exportCommand } from "./export.ts";
 
 let dir: TempDir;
@@ -29,30 +26,7 @@ beforeEach(async () => {
 });
 afterEach(() => dir[Symbol.asyncDispose]());
 
-async function exportRun(...args: string[]): Promise<string> {
-  let printed = "";
-  const write = (text: string) => {
-    printed += text;
-  };
-  const { signal } = new AbortController();
-  const context: CliContext = {
-    config: readConfig({}),
-    home: dir.path,
-    openHome: () => openHome(dir.path),
-    openCloud: () => Promise.reject(new Error("no cloud here")),
-    clock: fakeClock(),
-    random: Math.random,
-    signal,
-    draining: signal,
-    out: { ...createOutput({ stdout: { write }, stderr: { write } }), json: args.includes("--json") },
-    exitCode: 0,
-  };
-  await exportCommand(context)
-    .exitOverride()
-    .configureOutput({ writeErr: () => {} })
-    .parseAsync(args, { from: "user" });
-  return printed;
-}
+const exportRun = (...args: string[]): Promise<string> => printed(dir.path, exportCommand, ...args);
 
 test("a run is exported under its name, with where the files are", async () => {
   const printed = await exportRun("nightly");

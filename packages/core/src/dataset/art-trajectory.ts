@@ -4,6 +4,7 @@ import type { Metrics, Step, Trajectory } from "../atif/trajectory.ts";
 import type { ChatMessage } from "../ports/model-client.ts";
 import { rewardOf } from "../run/outcome.ts";
 import type { AttemptResult } from "../run/result.ts";
+import { usageMetrics } from "../run/usage.ts";
 import { type ArtTool, artTools } from "./art-tools.ts";
 
 /**
@@ -132,14 +133,7 @@ function metricsOf({ outcome, usage, timings }: AttemptResult): ArtTrajectory["m
   const { reward: _, ...rewards } = "rewards" in outcome ? outcome.rewards : {};
   return {
     ...rewards,
-    ...(usage === undefined
-      ? {}
-      : {
-          prompt_tokens: usage.promptTokens,
-          completion_tokens: usage.completionTokens,
-          cached_tokens: usage.cachedTokens,
-          ...(usage.costUsd === undefined ? {} : { cost_usd: usage.costUsd }),
-        }),
+    ...usageMetrics(usage),
     duration: timings.agentMs / 1_000,
   };
 }

@@ -24,3 +24,14 @@ export function largerUsage(a: Usage, b: Usage): Usage {
     ...(cost === undefined ? {} : { costUsd: cost }),
   };
 }
+
+/** Usage under the names that ATIF's metrics have. */
+export function usageMetrics(usage: Usage | undefined): Record<string, number> {
+  if (usage === undefined) return {};
+  return {
+    prompt_tokens: usage.promptTokens,
+    completion_tokens: usage.completionTokens,
+    cached_tokens: usage.cachedTokens,
+    ...(usage.costUsd === undefined ? {} : { cost_usd: usage.costUsd }),
+  };
+}
