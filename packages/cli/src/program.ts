@@ -73,11 +73,10 @@ export function createProgram(context: CliContext): Command {
     );
   const commands = [
     ingestCommand(context),
-    importCommand(context),
-    rewardModelCommand(context),
-    prodCommand(context),
     snapshotsCommand(context),
     prepareCommand(context),
+    prodCommand(context),
+    importCommand(context),
     runCommand(context),
     resumeCommand(context),
     cancelCommand(context),
@@ -87,6 +86,7 @@ export function createProgram(context: CliContext): Command {
     reportCommand(context),
     logsCommand(context),
     exportCommand(context),
+    rewardModelCommand(context),
     syncCommand(context),
     costCommand(context),
     taskCommand(context),

@@ -1,5 +1,5 @@
 import { Duration } from "@tracemill/core/run/duration.ts";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import type { CleanDeps, CleanOptions } from "../clean-home.ts";
 import type { CliContext } from "../context.ts";
 
@@ -19,7 +19,11 @@ export function cleanCommand(context: CliContext, deps?: CleanDeps): Command {
     .description("remove what killed runs have left behind, and what was built for tasks long ago")
     .option("--images", "also Docker images that were built for tasks, with their build logs")
     .option("--layers", "also environments that were built for the namespace sandbox")
-    .option("--older-than <age>", "of those, what was built (images) or last used (layers) before", age, week)
+    .addOption(
+      new Option("--older-than <age>", "of those, what was built (images) or last used (layers) before")
+        .argParser(age)
+        .default(week, "7d"),
+    )
     .option("--dry-run", "say what would be removed, and remove nothing")
     .option("--json", "one JSON line for each thing")
     .addHelpText("after", help)
