@@ -1,5 +1,6 @@
 import { answers, localEngine } from "@tracemill/agents/sandbox/docker/connect.ts";
 import { findCgroups, removeAbandonedGroups } from "@tracemill/agents/sandbox/namespace/cgroup.ts";
+import { messageOf } from "@tracemill/core/errors.ts";
 import { processOwner } from "@tracemill/local/owner.ts";
 import type { CliContext } from "./context.ts";
 import {
@@ -51,18 +52,31 @@ export async function clean(
   context.out.text(gone.length === 0 ? "nothing to remove" : `${verb} ${things}`);
 }
 
-/** @returns what is gone. */
-async function removeAll(found: readonly Removable[], context: CliContext): Promise<Removable[]> {
+/** What cannot be removed is named, and the rest goes on; the exit code is 1 then. @returns what is gone. */
+export async function removeAll(
+  found: readonly Removable[],
+  context: Pick<CliContext, "out" | "exitCode">,
+): Promise<Removable[]> {
   const gone: Removable[] = [];
   for (const removable of found) {
-    const removed = await removable.remove();
-    if (removed) gone.push(removable);
-    say(removable, removed, context, removed ? "" : ": in use, kept");
+    try {
+      const removed = await removable.remove();
+      if (removed) gone.push(removable);
+      say(removable, removed, context, removed ? "" : ": in use, kept");
+    } catch (error) {
+      context.exitCode = 1;
+      say(removable, false, context, `: cannot be removed: ${messageOf(error)}`);
+    }
   }
   return gone;
 }
 
-function say({ kind, name, bytes }: Removable, removed: boolean, { out }: CliContext, remark = ""): void {
+function say(
+  { kind, name, bytes }: Removable,
+  removed: boolean,
+  { out }: Pick<CliContext, "out">,
+  remark = "",
+): void {
   out.event({ kind, name, ...(bytes === undefined ? {} : { bytes }), removed });
   out.text(
     `${kind.padEnd(9)}  ${(bytes === undefined ? "" : sizeWords(bytes)).padStart(9)}  ${name}${remark}`,

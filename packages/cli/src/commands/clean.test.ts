@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { ownIdentity } from "@tracemill/agents/sandbox/namespace/process-identity.ts";
 import { expect, test } from "vitest";
 import { tempDir } from "../../../../test/fakes/temp-dir.ts";
+import { removeAll } from "../clean-home.ts";
 import type { CliContext } from "../context.ts";
+import type { Removable } from "../leftovers.ts";
 import { createOutput } from "../output.ts";
 import { cleanCommand } from "./clean.ts";
 
@@ -95,4 +97,15 @@ test("a home that is not there is clean", async () => {
 test("an age that is none is refused", async () => {
   await using dir = await home();
   await expect(clean(dir.path, "--layers", "--older-than", "soon")).rejects.toThrow("12h or 7d");
+});
+
+test("what cannot be removed is named, and the rest goes on", async () => {
+  let said = "";
+  const stream = { write: (text: string) => (said += text) };
+  const context = { out: createOutput({ stdout: stream, stderr: stream }), exitCode: 0 };
+  const stuck: Removable = { kind: "layer", name: "stuck", remove: () => Promise.reject(new Error("busy")) };
+  const loose: Removable = { kind: "scratch", name: "loose", remove: async () => true };
+  expect(await removeAll([stuck, loose], context)).toEqual([loose]);
+  expect(said).toMatch(/layer +stuck: cannot be removed: busy\nscratch +loose\n/);
+  expect(context.exitCode).toBe(1);
 });
