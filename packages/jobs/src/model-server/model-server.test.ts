@@ -15,6 +15,7 @@ function served(options: readonly string[], parts: Record<string, unknown> = {})
   const command = [process.execPath, program, "--port", "{port}", "--model", "{model}", ...options];
   const { models } = ResolvedRunSpec.parse({
     name: "t",
+    sandbox: "namespace",
     tasks: ["."],
     agents: [{ name: "oracle" }],
     models: { m: { command, ...parts } },
