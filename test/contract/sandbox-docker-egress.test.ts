@@ -137,7 +137,7 @@ describe.skipIf(missing !== undefined)(`a Docker sandbox with an allow-list${why
   test("as a sandbox of a task: commands find the proxy, and the record says what was refused", async () => {
     await using home = await tempDir();
     const owner = processOwner(Date.now());
-    const provider = dockerSandboxes({ docker, owner, dir: home.path, logDir: home.path });
+    const provider = dockerSandboxes({ docker, owner, dir: home.path, logDir: home.path, baseImage });
     const sandbox = await provider.create(specOf({ network: { allow: ["good.test"] } }));
     expect(sandbox.description).toMatchObject({ network: "allowlist" });
     expect(sandbox.description.refusedHosts).toBeUndefined();
