@@ -5,6 +5,8 @@ const dockerSuites = ["test/contract/sandbox-docker*.test.ts"];
 export default defineConfig({
   test: {
     testTimeout: 60_000,
+    // Much of the time is waiting: for engines, emulators and time-outs.
+    maxWorkers: 2,
     hookTimeout: 120_000,
     projects: [
       {
