@@ -11,6 +11,15 @@ export async function printed(
   command: (context: CliContext) => Command,
   ...args: string[]
 ): Promise<string> {
+  return (await runCommand(home, command, ...args)).printed;
+}
+
+/** What a command prints, and its exit code. */
+export async function runCommand(
+  home: string,
+  command: (context: CliContext) => Command,
+  ...args: string[]
+): Promise<{ printed: string; exitCode: number }> {
   let text = "";
   const write = (more: string) => {
     text += more;
@@ -32,5 +41,5 @@ export async function printed(
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
     .parseAsync(args, { from: "user" });
-  return text;
+  return { printed: text, exitCode: context.exitCode };
 }

@@ -1,13 +1,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { fakeClock } from "../../../../test/fakes/clock.ts";
 import { terminusTrajectory, writeHarborJob } from "../../../../test/fakes/harbor-job.ts";
+import { runCommand } from "../../../../test/fakes/printed.ts";
 import { type TempDir, tempDir } from "../../../../test/fakes/temp-dir.ts";
-import { readConfig } from "../config.ts";
-import type { CliContext } from "../context.ts";
-import { openHome } from "../deps.ts";
-import { createOutput } from "../output.ts";
 import { createProgram } from "../program.ts";
 
 let dir: TempDir;
@@ -16,29 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => dir[Symbol.asyncDispose]());
 
-/** What a command prints, and its exit code. */
-async function tracemill(...args: string[]): Promise<{ printed: string; exitCode: number }> {
-  let printed = "";
-  const write = (text: string) => {
-    printed += text;
-  };
-  const { signal } = new AbortController();
-  const home = join(dir.path, "home");
-  const context: CliContext = {
-    config: readConfig({}),
-    home,
-    openHome: () => openHome(home),
-    openCloud: () => Promise.reject(new Error("no cloud here")),
-    clock: fakeClock(),
-    random: Math.random,
-    signal,
-    draining: signal,
-    out: createOutput({ stdout: { write }, stderr: { write } }),
-    exitCode: 0,
-  };
-  await createProgram(context).parseAsync(args, { from: "user" });
-  return { printed, exitCode: context.exitCode };
-}
+const tracemill = (...args: string[]) => runCommand(join(dir.path, "home"), createProgram, ...args);
 
 async function writeJobs(): Promise<string> {
   const jobs = join(dir.path, "jobs");
