@@ -4,6 +4,7 @@ import { chooseSandbox } from "@tracemill/agents/sandbox/choose.ts";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
 import { sha256Hex } from "@tracemill/core/ids.ts";
 import { recordKeys } from "@tracemill/core/keys.ts";
+import type { DoctorCheck } from "@tracemill/core/ports/sandbox.ts";
 import { formatDuration } from "@tracemill/core/run/duration.ts";
 import type { RunRecord } from "@tracemill/core/run/run.ts";
 import { createRun, findNewest } from "@tracemill/core/run/runs.ts";
@@ -38,7 +39,7 @@ export function demoCommand(context: CliContext): Command {
 async function demo(options: { rollouts?: string; concurrency: number }, context: CliContext): Promise<void> {
   const startedAt = context.clock.now();
   const sandbox = await demoSandbox(context);
-  const spec = await demoSpec(options, sandbox);
+  const spec = await demoSpec(options, sandbox.name);
   const home = await context.openHome();
   try {
     const earlier = await latestDemo(spec, home);
@@ -47,7 +48,7 @@ async function demo(options: { rollouts?: string; concurrency: number }, context
       await reportFinished(earlier, home, context);
       context.out.text(`time: ${formatDuration(context.clock.now() - startedAt)}`);
     } else {
-      await requireSandbox(sandbox, context);
+      requireSandbox(sandbox);
       await runDemo(spec, earlier, options.rollouts, home, context);
     }
     if (context.exitCode === 0) context.out.text(explanation(spec));
@@ -199,19 +200,29 @@ function latestDemo(spec: RunSpec, home: LocalHome): Promise<RunRecord | undefin
   return findNewest(home.records, (run) => run.name === spec.name && run.specHash === hash);
 }
 
+/** Where the demo's commands run, and what that needs of this machine. */
+interface DemoSandbox {
+  name: LocalSandbox;
+  checks: readonly DoctorCheck[];
+}
+
 /** Namespaces where they work, since for them nothing has to be pulled; else Docker where it answers. */
-async function demoSandbox(context: CliContext): Promise<LocalSandbox> {
+async function demoSandbox(context: CliContext): Promise<DemoSandbox> {
   const { sandbox, dockerHost } = context.config;
-  if (sandbox === "docker" || sandbox === "namespace") return sandbox;
-  const checks = await (await openSandboxes("namespace", context)).doctor();
-  const works = checks.every(({ status }) => status !== "missing");
-  return works ? "namespace" : chooseSandbox(dockerHost);
+  if (sandbox === "docker" || sandbox === "namespace") return checked(sandbox, context);
+  const here = await checked("namespace", context);
+  if (here.checks.every(({ status }) => status !== "missing")) return here;
+  const chosen = await chooseSandbox(dockerHost);
+  return chosen === here.name ? here : checked(chosen, context);
+}
+
+async function checked(name: LocalSandbox, context: CliContext): Promise<DemoSandbox> {
+  return { name, checks: await (await openSandboxes(name, context)).doctor() };
 }
 
 /** Says what is missing before anything is fetched, rather than failing each trial. */
-async function requireSandbox(sandbox: LocalSandbox, context: CliContext): Promise<void> {
-  const sandboxes = await openSandboxes(sandbox, context);
-  const checks = [...(await sandboxes.doctor()), demoPrograms("missing")];
+function requireSandbox(sandbox: DemoSandbox): void {
+  const checks = [...sandbox.checks, demoPrograms("missing")];
   const missing = checks.filter(({ status }) => status === "missing");
   const [first] = missing;
   if (first === undefined) return;
