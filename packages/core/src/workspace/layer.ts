@@ -115,11 +115,22 @@ async function* notEmpty(tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
 
 function entryOf(header: TarHeader, body: AsyncIterable<Uint8Array>): LayerEntry {
   const path = cleanPath(header.name);
-  const mode = (header.mode ?? 0o644) & 0o7777;
   const cut = path.lastIndexOf("/") + 1;
   const name = path.slice(cut);
   if (name === opaqueName) return { type: "opaque", path: path.slice(0, Math.max(0, cut - 1)) };
   if (isReservedName(name)) return { type: "whiteout", path: whiteoutTarget(path, cut) };
+  const entry = plainEntry(path, header, body);
+  if (entry !== undefined) return entry;
+  throw invalid(`\`${header.name}\` is a ${header.type}; only files, folders and symbolic links are carried`);
+}
+
+/** A file, folder or symbolic link of a tar; `undefined` for anything else. Names of deletions mean nothing here. */
+export function plainEntry(
+  path: string,
+  header: TarHeader,
+  body: AsyncIterable<Uint8Array>,
+): LayerEntry | undefined {
+  const mode = (header.mode ?? 0o644) & 0o7777;
   switch (header.type ?? "file") {
     case "file":
       return { type: "file", path, mode, size: header.size, body };
@@ -128,9 +139,7 @@ function entryOf(header: TarHeader, body: AsyncIterable<Uint8Array>): LayerEntry
     case "symlink":
       return { type: "symlink", path, target: header.linkname ?? "" };
     default:
-      throw invalid(
-        `\`${header.name}\` is a ${header.type}; only files, folders and symbolic links are carried`,
-      );
+      return undefined;
   }
 }
 

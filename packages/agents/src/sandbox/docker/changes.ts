@@ -1,6 +1,5 @@
-import type { LayerEntry } from "@tracemill/core/workspace/layer.ts";
+import { type LayerEntry, plainEntry } from "@tracemill/core/workspace/layer.ts";
 import type Docker from "dockerode";
-import type { TarHeader } from "modern-tar";
 import { type Archive, entriesOf, openArchive, type PathStat, statPath } from "./archive.ts";
 import type { BaseView } from "./base-view.ts";
 import { type ChangedPath, changedPaths, keeper } from "./changed-paths.ts";
@@ -103,7 +102,7 @@ async function* archived(path: string, options: ChangesOptions): AsyncGenerator<
     if (!isKept(at)) continue;
     if (header.type === "link") yield* copyOf(at, options);
     else {
-      const entry = entryOf(at, header, body);
+      const entry = plainEntry(at, header, body);
       if (entry !== undefined) yield entry;
     }
   }
@@ -114,22 +113,8 @@ async function* copyOf(path: string, { container }: ChangesOptions): AsyncGenera
   const archive: Archive | undefined = await openArchive(container, `/${path}`);
   if (archive === undefined) return;
   for await (const { header, body } of entriesOf(archive.tar)) {
-    const entry = entryOf(path, header, body);
+    const entry = plainEntry(path, header, body);
     if (entry !== undefined) yield entry;
     return;
-  }
-}
-
-function entryOf(path: string, header: TarHeader, body: ReadableStream<Uint8Array>): LayerEntry | undefined {
-  const mode = (header.mode ?? 0o644) & 0o7777;
-  switch (header.type ?? "file") {
-    case "file":
-      return { type: "file", path, mode, size: header.size, body };
-    case "directory":
-      return { type: "directory", path, mode };
-    case "symlink":
-      return { type: "symlink", path, target: header.linkname ?? "" };
-    default:
-      return undefined;
   }
 }
