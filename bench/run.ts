@@ -13,6 +13,8 @@ import { benchDocker } from "./docker.ts";
 import { benchExport } from "./export.ts";
 import { benchIngest } from "./ingest.ts";
 import { benchInspect } from "./inspect.ts";
+import { benchProxy } from "./proxy.ts";
+import { benchRedact } from "./redact.ts";
 import { type BenchArgs, beginBench, missing, sayTable, writeJson } from "./report.ts";
 import { benchSandbox } from "./sandbox.ts";
 import { benchStore } from "./store.ts";
@@ -26,6 +28,8 @@ const benches: Record<string, (args: BenchArgs) => Promise<void>> = {
   store: benchStore,
   ingest: benchIngest,
   export: benchExport,
+  proxy: benchProxy,
+  redact: benchRedact,
 };
 
 const { values, positionals } = parseArgs({

@@ -5,6 +5,7 @@ import { readHarborTask } from "@tracemill/core/harbor/task.ts";
 import { objectKeys } from "@tracemill/core/keys.ts";
 import type { Agent } from "@tracemill/core/ports/agent.ts";
 import type { SandboxProvider } from "@tracemill/core/ports/sandbox.ts";
+import { createRedactor } from "@tracemill/core/redact/create.ts";
 import { parseRunSpec } from "@tracemill/core/run/spec.ts";
 import { harborTaskRef } from "@tracemill/core/run/task-ref.ts";
 import type { Trial } from "@tracemill/core/run/trial.ts";
@@ -16,8 +17,10 @@ import { traceTrial } from "@tracemill/core/trial/trace.ts";
 import { openObjectStore } from "@tracemill/local/object-store.ts";
 import { processOwner } from "@tracemill/local/owner.ts";
 import { openRecordStore } from "@tracemill/local/record-store.ts";
+import { tempScratch } from "@tracemill/local/scratch.ts";
 import { systemClock } from "@tracemill/local/system-clock.ts";
 import pMap from "p-map";
+import { noModels } from "../test/fakes/no-models.ts";
 
 /** A one-line task: write a file, look whether it is there. */
 const task = readHarborTask(
@@ -40,13 +43,17 @@ export async function openBenchWorld(dir: string, sandboxes: SandboxProvider): P
   const records = openRecordStore(join(dir, "records.sqlite"));
   await objects.putIfAbsent(objectKeys.task(task.hash), await packTask(task.files));
   const never = new AbortController().signal;
+  const spec = parseRunSpec({ name: "bench", tasks: ["."], agents: [{ name: "nop" }] }, "bench");
   const deps: TrialDeps = {
     runId: "run_bench",
-    spec: parseRunSpec({ name: "bench", tasks: ["."], agents: [{ name: "nop" }] }, "bench"),
+    spec,
     objects,
     records,
     sandboxes,
-    agents: agentRegistry(builtInAgents.map(alwaysSandboxed)),
+    agents: agentRegistry(builtInAgents().map(alwaysSandboxed)),
+    models: noModels,
+    redactor: () => createRedactor(spec.redact),
+    scratch: tempScratch(join(dir, "tmp")),
     tasks: createTaskLoader(objects),
     budget: new RunBudget({}, 0),
     clock: systemClock,

@@ -124,13 +124,20 @@ describe("compute", () => {
     }
   });
 
-  test("a box of `sandbox: job` sees its own volume and no role's variables in the pattern", () => {
+  test("a box of `sandbox: job` sees its own volume, may read that of all, and has no role's variables in the pattern", () => {
     const [pattern] = propertiesOf(dev, "AWS::Batch::JobDefinition").filter(
       ({ EcsProperties }) => EcsProperties,
     );
     expect(pattern.JobDefinitionName).toBe("tracemill-dev-sandbox-base");
     const [worker, box] = pattern.EcsProperties.TaskProperties[0].Containers;
-    expect(box).toMatchObject({ Name: "box-0", Essential: false, MountPoints: [{ SourceVolume: "box-0" }] });
+    expect(box).toMatchObject({
+      Name: "box-0",
+      Essential: false,
+      MountPoints: [
+        { SourceVolume: "box-0", ContainerPath: "/tracemill" },
+        { SourceVolume: "layers", ContainerPath: "/opt/tracemill", ReadOnly: true },
+      ],
+    });
     expect(box.Environment).toBeUndefined();
     // An init process of the container's own would show the credentials' path to everybody in it.
     expect(box.LinuxParameters).toBeUndefined();

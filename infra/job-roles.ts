@@ -13,7 +13,7 @@ export interface JobRoles {
   execution: Role;
   /** Steps of a run. */
   step: Role;
-  /** Trials: no secrets but model keys, no snapshots, no datasets. */
+  /** Trials: no secrets but model keys, no models of Bedrock but those of the settings, no snapshots, no datasets. */
   worker: Role;
   /** Builds task images and registers what uses them. */
   image: Role;
@@ -57,11 +57,13 @@ function role(scope: Construct, id: string, description: string, statements: Pol
 
 function workerStatements(scope: Construct, stage: Stage, { storage }: JobParts): PolicyStatement[] {
   return [
-    ...permissions.readObjects(storage, ["runs", "tasks", "references"]),
-    permissions.writeObjects(storage, ["runs"]),
+    // `models`: the cache of answers.
+    ...permissions.readObjects(storage, ["runs", "tasks", "references", "models"]),
+    permissions.writeObjects(storage, ["runs", "models"]),
     permissions.writeRecords(storage),
     permissions.readStackInfo(scope, stage),
     ...permissions.readSecrets(scope, stage, stage.settings.secrets),
+    ...permissions.callModels(scope, stage.settings.bedrockModels),
   ];
 }
 

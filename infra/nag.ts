@@ -4,7 +4,7 @@ import { AwsSolutionsChecks, type NagPackSuppression, NagSuppressions } from "cd
 /** Below a folder of the stage's own bucket: keys hold ids that are not known before. */
 const objectKeys = {
   regex:
-    "/^Resource::<Bucket[0-9A-F]{8}\\.Arn>/(raw|artifacts|spool|prepared|tasks|references|runs|datasets|specs)/.*$/",
+    "/^Resource::<Bucket[0-9A-F]{8}\\.Arn>/(raw|artifacts|spool|prepared|tasks|references|runs|datasets|models|specs)/.*$/",
 };
 const batchArn = "^Resource::arn:<AWS::Partition>:batch:<AWS::Region>:<AWS::AccountId>:";
 
@@ -39,6 +39,17 @@ const suppressions: NagPackSuppression[] = [
       {
         regex:
           "/^Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:tracemill-[a-z0-9-]+(:|/)\\*$/",
+      },
+    ],
+  },
+  {
+    id: "AwsSolutions-IAM5",
+    reason:
+      "The models that the stage's settings name (`bedrockModels`), in any region: an inference profile of Bedrock calls them in several.",
+    appliesTo: [
+      {
+        regex:
+          "/^Resource::arn:<AWS::Partition>:bedrock:\\*:(<AWS::AccountId>)?:(foundation-model|inference-profile)\\/.+$/",
       },
     ],
   },

@@ -60,6 +60,7 @@ export type Prefix =
   | "references"
   | "runs"
   | "datasets"
+  | "models"
   | "specs";
 
 const below = ({ bucket }: Storage, prefixes: readonly Prefix[]): string[] =>
@@ -114,6 +115,20 @@ export function readSecrets(scope: Construct, stage: Stage, names: readonly stri
     }),
   );
   return [allow(["secretsmanager:GetSecretValue"], arns)];
+}
+
+/**
+ * Calls models of Bedrock in any region: an inference profile spreads over several. A name without an account is a
+ * foundation model's.
+ */
+export function callModels(scope: Construct, models: readonly string[]): PolicyStatement[] {
+  if (models.length === 0) return [];
+  const { partition, account } = Stack.of(scope);
+  const arns = models.flatMap((model) => [
+    `arn:${partition}:bedrock:*::foundation-model/${model}`,
+    `arn:${partition}:bedrock:*:${account}:inference-profile/${model}`,
+  ]);
+  return [allow(["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], arns)];
 }
 
 export function secretPrefix({ name }: Pick<Stage, "name">): string {

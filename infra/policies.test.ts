@@ -78,6 +78,18 @@ describe.each(Object.entries(stages))("a stage %s", (_which, stage) => {
     }
   });
 
+  test("calls the models of Bedrock that its settings name, from trials alone", () => {
+    const callers = allowed.filter(([, { Action }]) => list(Action).includes("bedrock:InvokeModel"));
+    expect(callers.map(([id]) => id)).toEqual(
+      stage.settings.bedrockModels.length === 0 ? [] : [expect.stringMatching(/^WorkerRole/)],
+    );
+    for (const [, { Resource }] of callers) {
+      const text = JSON.stringify(Resource);
+      expect(text).toContain(":bedrock:*::foundation-model/anthropic.claude-*");
+      expect(text).toContain(":inference-profile/anthropic.claude-*");
+    }
+  });
+
   test("hands roles on to ECS alone", () => {
     const passes = allowed.filter(([, { Action }]) => list(Action).includes("iam:PassRole"));
     expect(passes).toHaveLength(1);

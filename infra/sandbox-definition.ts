@@ -1,4 +1,5 @@
 import { boxCommand } from "@tracemill/agents/sandbox/job/box-command.ts";
+import { layersAt } from "@tracemill/agents/sandbox/job/layers.ts";
 import type { CfnJobDefinition } from "aws-cdk-lib/aws-batch";
 import {
   command,
@@ -14,7 +15,8 @@ import { boxes } from "./settings.ts";
 
 /**
  * The pattern for `sandbox: job`: the worker, and one box. The job that builds a task's image registers a definition
- * of its own from it, with the task's image in nine boxes, each with a volume that it shares with the worker alone.
+ * of its own from it, with the task's image in nine boxes, each with a volume that it shares with the worker alone. One
+ * volume, for the programs of agents, is the worker's to write and every box's to read.
  */
 export function sandboxBase(ground: Ground): CfnJobDefinition.EcsTaskPropertiesProperty {
   const { images, roles } = ground.parts;
@@ -36,6 +38,7 @@ export function sandboxBase(ground: Ground): CfnJobDefinition.EcsTaskPropertiesP
     mountPoints: [
       { sourceVolume: "tmp", containerPath: "/tmp", readOnly: false },
       { sourceVolume: "box-0", containerPath: "/tracemill/boxes/0", readOnly: false },
+      { sourceVolume: "layers", containerPath: "/tracemill/layers", readOnly: false },
     ],
     logConfiguration: logConfigurationOf(ground, "job"),
   };
@@ -50,7 +53,10 @@ export function sandboxBase(ground: Ground): CfnJobDefinition.EcsTaskPropertiesP
     resourceRequirements: resources({ vcpus: sandbox.boxVcpus, memoryMiB: sandbox.boxMemoryMiB }),
     // A task writes where it likes, in its own box.
     readonlyRootFilesystem: false,
-    mountPoints: [{ sourceVolume: "box-0", containerPath: "/tracemill", readOnly: false }],
+    mountPoints: [
+      { sourceVolume: "box-0", containerPath: "/tracemill", readOnly: false },
+      { sourceVolume: "layers", containerPath: layersAt, readOnly: true },
+    ],
     logConfiguration: logConfigurationOf(ground, "box"),
   };
   return {
@@ -59,6 +65,6 @@ export function sandboxBase(ground: Ground): CfnJobDefinition.EcsTaskPropertiesP
     taskRoleArn: roles.worker.roleArn,
     containers: [worker, box],
     ephemeralStorage: { sizeInGiB: sandbox.diskGiB },
-    volumes: [{ name: "tmp" }, { name: "box-0" }],
+    volumes: [{ name: "tmp" }, { name: "box-0" }, { name: "layers" }],
   };
 }

@@ -162,6 +162,15 @@ export const Settings = z.strictObject({
   startRun: z.strictObject({ spec: name }).optional(),
   /** Names of secrets besides `PROD_API_TOKEN`: model keys, one value each. */
   secrets: z.array(z.string().regex(/^[A-Z][A-Z0-9_]*$/, "capitals, digits and underscores")).default([]),
+  /**
+   * Models of Amazon Bedrock that trials may call, by id or by inference profile; `*` stands for any letters
+   * (`anthropic.claude-*`, `us.anthropic.claude-*`). Default: none.
+   */
+  bedrockModels: z
+    .array(
+      z.string().regex(/^[\w.:*-]+$/, "a model's id or an inference profile's, such as anthropic.claude-*"),
+    )
+    .default([]),
   /** A prebuilt worker image (`registry/name:tag`). Without it Docker builds `packages/jobs/Dockerfile` on deploy. */
   workerImage: z.string().min(1).optional(),
   storage: Storage.prefault({}),

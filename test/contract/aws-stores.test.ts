@@ -15,6 +15,8 @@ import { startMoto } from "../emulators/moto.ts";
 import { createBucket, createTable, emulated } from "../emulators/resources.ts";
 import type { ServerProcess } from "../emulators/server-process.ts";
 import { pythonMissing } from "../emulators/venv.ts";
+import { captureStoreContract } from "./capture-store.ts";
+import { objectCaptures } from "./object-captures.ts";
 import { objectStoreContract } from "./object-store.ts";
 import { recordStoreContract } from "./record-store.ts";
 import { secretStoreContract } from "./secrets.ts";
@@ -43,6 +45,7 @@ function onEmulator(
 onEmulator("moto", await pythonMissing(), startMoto, (endpoint) => {
   objectStoreContract("S3", () => openBucket(endpoint()));
   objectStoreContract("S3 below a prefix", () => openBucket(endpoint(), "team a/"));
+  captureStoreContract("S3", () => openCaptures(endpoint()));
   recordStoreContract("DynamoDB", () => openTable(endpoint()));
   workQueueContract("SQS", ({ visibleAfterMs, maxReceives }) =>
     openQueue(endpoint(), visibleAfterMs, maxReceives),
@@ -59,6 +62,11 @@ async function openBucket(endpoint: string, prefix = "") {
   const bucket = `tracemill-${randomUUID()}`;
   await createBucket(endpoint, bucket);
   return { store: s3ObjectStore({ client, bucket, prefix }), close: async () => client.destroy() };
+}
+
+async function openCaptures(endpoint: string) {
+  const { store: objects, close } = await openBucket(endpoint);
+  return { ...objectCaptures(objects), close };
 }
 
 async function openTable(endpoint: string) {

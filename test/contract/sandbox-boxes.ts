@@ -1,8 +1,9 @@
 import { mkdirSync, readdirSync } from "node:fs";
+import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { jobSandboxes } from "@tracemill/agents/sandbox/job/provider.ts";
-import type { Sandbox, SandboxSpec } from "@tracemill/core/ports/sandbox.ts";
+import type { Sandbox, SandboxLayer, SandboxSpec } from "@tracemill/core/ports/sandbox.ts";
 import { expect, test } from "vitest";
 import { awsVariables, type ecsTasks } from "../fakes/ecs-task.ts";
 import { tempDir } from "../fakes/temp-dir.ts";
@@ -189,6 +190,44 @@ function tasksOfBoxes(start: StartTask): void {
         code: "sandbox-failed",
         retryable: true,
         message: expect.stringContaining("box 0 did not start"),
+      });
+    } finally {
+      await task.stop();
+    }
+  });
+
+  test("boxes of one task share their layers, and two versions cannot have one place", async () => {
+    const task = await start({}, 2);
+    await using one = await tempDir("tracemill-layer-");
+    await using two = await tempDir("tracemill-layer-");
+    await chmod(one.path, 0o755);
+    await writeFile(join(one.path, "data"), "one");
+    const layer: SandboxLayer = { id: "one", dir: one.path, path: "/opt/tracemill/a/1" };
+    try {
+      const { dir, layersDir } = task;
+      const provider = jobSandboxes({ dir, layersDir, environment: "e" });
+      const first = await provider.create(withNetwork({ layers: [layer] }));
+      const refused = [
+        [{ ...layer, id: "two", dir: two.path }, "unsupported"],
+        [{ ...layer, id: "two", dir: two.path, path: "/opt/tracemill/a/1/below" }, "unsupported"],
+        [{ ...layer, path: "/opt/elsewhere" }, "invalid-input"],
+        [{ ...layer, path: "/opt/tracemill" }, "invalid-input"],
+      ] as const;
+      for (const [other, code] of refused)
+        await expect(provider.create(withNetwork({ layers: [other] }))).rejects.toMatchObject({
+          code,
+          message: expect.stringContaining(other.path),
+        });
+      const second = await provider.create(withNetwork({ layers: [layer] }));
+      for (const sandbox of [first, second]) {
+        expect(await sh(sandbox, "cat /opt/tracemill/a/1/data")).toBe("one");
+        expect(await changesIn(sandbox)).toEqual([]);
+        await sandbox.close();
+      }
+      const without = jobSandboxes({ dir, environment: "e" });
+      await expect(without.create(withNetwork({ layers: [layer] }))).rejects.toMatchObject({
+        code: "unsupported",
+        message: expect.stringContaining("deploy"),
       });
     } finally {
       await task.stop();

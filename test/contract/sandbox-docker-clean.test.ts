@@ -1,9 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { environmentLabel, labelsOf } from "@tracemill/agents/sandbox/docker/labels.ts";
+import {
+  environmentLabel,
+  fillerLabel,
+  labelsOf,
+  layerLabel,
+} from "@tracemill/agents/sandbox/docker/labels.ts";
+import { LayerVolumes } from "@tracemill/agents/sandbox/docker/layer-volumes.ts";
 import { dockerLogDir } from "@tracemill/agents/sandbox/docker/provider.ts";
-import { abandonedInDocker, oldImages } from "tracemill/leftovers.ts";
+import { abandonedInDocker, oldImages, oldLayerVolumes } from "tracemill/leftovers.ts";
 import { describe, expect, inject, test } from "vitest";
 import { baseImage, dockerAt } from "../emulators/docker-engine.ts";
 import { tempDir } from "../fakes/temp-dir.ts";
@@ -76,5 +82,31 @@ describe.skipIf("missing" in engine)(`cleaning Docker${why}`, () => {
     await expect(docker.getImage(`tracemill/unused-${id}:x`).inspect()).rejects.toMatchObject({
       statusCode: 404,
     });
+  });
+
+  test("removes old layers unless a container uses them, and those that nobody came to fill", async () => {
+    await using folder = await tempDir();
+    await writeFile(join(folder.path, "file"), "content");
+    const layer = { id: `clean-${id}`, dir: folder.path, path: "/opt/tracemill/x" };
+    const volumes = new LayerVolumes(docker, `live-${id}`);
+    const [mount] = await volumes.prepare([layer], baseImage, undefined);
+    expect(await volumes.prepare([layer], baseImage, undefined)).toEqual([mount]);
+    const Labels = { [layerLabel]: layer.id, [fillerLabel]: `dead-${id}` };
+    await docker.createVolume({ Name: `tracemill-half-${id}`, Labels });
+    const HostConfig = { Binds: [`${mount?.volume}:/x`] };
+    const user = await docker.createContainer({ Image: baseImage, Cmd: ["true"], HostConfig });
+
+    const half = await abandonedInDocker(docker, () => true);
+    const halves = half.filter(({ name }) => name.includes(layer.id));
+    expect(halves).toHaveLength(1);
+    for (const removable of halves) expect(await removable.remove()).toBe(true);
+    const isOurs = ({ name }: { name: string }) => name.endsWith(layer.id);
+    expect((await oldLayerVolumes(docker, Date.now() - 60_000)).filter(isOurs)).toEqual([]);
+    const [old] = (await oldLayerVolumes(docker, Date.now() + 60_000)).filter(isOurs);
+    expect(await old?.remove()).toBe(false);
+    await user.remove();
+    expect(await old?.remove()).toBe(true);
+    const { Volumes: left } = await docker.listVolumes({ filters: { label: [`${layerLabel}=${layer.id}`] } });
+    expect(left ?? []).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +7,7 @@ import { buffer } from "node:stream/consumers";
 import { composeVersion } from "@tracemill/agents/sandbox/docker/compose/docker-cli.ts";
 import { type ComposedSandbox, composeUp } from "@tracemill/agents/sandbox/docker/compose/up.ts";
 import { openEgress } from "@tracemill/agents/sandbox/docker/egress/open.ts";
+import { keptLayers, removeKeptLayer } from "@tracemill/agents/sandbox/docker/janitor.ts";
 import { dockerSandboxes } from "@tracemill/agents/sandbox/docker/provider.ts";
 import type { SandboxLimits, SandboxNetwork } from "@tracemill/core/ports/sandbox.ts";
 import { processOwner } from "@tracemill/local/owner.ts";
@@ -62,6 +63,7 @@ describe.skipIf(missing !== undefined)(`a task with a compose file${why}`, async
       builtImage: baseImage,
       limits,
       network,
+      layers: [],
       labels,
       signal,
     });
@@ -132,6 +134,31 @@ services:
     expect(await readdir(home.path)).not.toContainEqual(expect.stringContaining("tracemill-"));
     const filters = { label: [`dev.tracemill.owner=${owner.id}`] };
     expect(await docker.listContainers({ all: true, filters })).toEqual([]);
+  });
+
+  test("a task's own containers have layers in main, and a door in main's network", async () => {
+    await using home = await tempDir();
+    await using folder = await tempDir("tracemill-layer-");
+    await writeFile(join(folder.path, "data"), "of the layer");
+    const owner = processOwner(Date.now());
+    const provider = dockerSandboxes({ docker, owner, dir: home.path, logDir: home.path, baseImage });
+    const compose = `
+services:
+  main: { image: "${baseImage}", volumes: ["own:/own"] }
+  db: { image: "${baseImage}", command: [sleep, infinity] }
+volumes: { own: {} }
+`;
+    const layer = { id: `contract-compose-${process.pid}`, dir: folder.path, path: "/opt/tracemill/x" };
+    const sandbox = await provider.create(specOf({ environment: { compose }, layers: [layer] }));
+    const door = await sandbox.listen((connection) => connection.end("hello"));
+    const script = `cat ${layer.path}/data; (touch ${layer.path}/new) 2> /dev/null || echo " read-only"; cat < /dev/tcp/127.0.0.1/${door.port}`;
+    expect((await sandbox.exec(["bash", "-c", script])).stdout).toBe("of the layer read-only\nhello");
+    // Where the task's own volume is mounted.
+    expect(await changesIn(sandbox)).toEqual(["directory own"]);
+    await sandbox.close();
+    await provider.close();
+    const kept = (await keptLayers(docker)).filter(({ id }) => id === layer.id);
+    expect(await Promise.all(kept.map((each) => removeKeptLayer(docker, each)))).toEqual([true]);
   });
 
   test("builds a service's image once", async () => {

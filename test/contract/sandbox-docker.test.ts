@@ -2,8 +2,9 @@ import { rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { keptLayers, removeKeptLayer } from "@tracemill/agents/sandbox/docker/janitor.ts";
 import { type DockerOptions, dockerSandboxes } from "@tracemill/agents/sandbox/docker/provider.ts";
-import type { SandboxProvider, SandboxSpec } from "@tracemill/core/ports/sandbox.ts";
+import type { SandboxNetwork, SandboxProvider, SandboxSpec } from "@tracemill/core/ports/sandbox.ts";
 import { processOwner } from "@tracemill/local/owner.ts";
 import { afterAll, describe, inject } from "vitest";
 import { dockerAt } from "../emulators/docker-engine.ts";
@@ -12,6 +13,8 @@ import { dockerFaults } from "./docker-faults.ts";
 import { type OpenSandbox, specOf } from "./open-sandbox.ts";
 import { sandboxContract } from "./sandbox.ts";
 import { sandboxChanges } from "./sandbox-changes.ts";
+import { sandboxDoors } from "./sandbox-doors.ts";
+import { contractLayers } from "./sandbox-layers.ts";
 import { sandboxLimits } from "./sandbox-limits.ts";
 import { sandboxVerdicts } from "./sandbox-verdict.ts";
 
@@ -32,14 +35,14 @@ const options: DockerOptions = {
   baseImage: image,
 };
 
-/** Root beside its engine reaches files without it, everybody else through it. */
-const [direct, archives] = (["auto", "archives"] as const).map((files) =>
-  onTestImage(dockerSandboxes({ ...options, files })),
-);
-if (direct === undefined || archives === undefined) throw new Error("two providers");
+/** Root beside its engine reaches files and networks without it, everybody else through it. */
+const direct = onTestImage(dockerSandboxes(options));
+const archives = onTestImage(dockerSandboxes({ ...options, files: "archives", doors: "relay" }));
 
 afterAll(async () => {
   await Promise.all([direct.close(), archives.close()]);
+  const layers = skip === undefined ? await keptLayers(docker) : [];
+  for (const layer of layers) if (layer.id.startsWith(contractLayers)) await removeKeptLayer(docker, layer);
   rmSync(home, { recursive: true, force: true });
 });
 
@@ -55,7 +58,9 @@ function onTestImage(provider: SandboxProvider): SandboxProvider {
   return { ...provider, create };
 }
 
-sandboxContract("docker", { provider: () => direct, commands: true, skip });
+const isRoot = process.geteuid?.() === 0;
+const networks: readonly SandboxNetwork[] = ["none", "host", ...(isRoot ? [{ allow: ["example.com"] }] : [])];
+sandboxContract("docker", { provider: () => direct, commands: true, networks, skip });
 sandboxContract("docker, files by archives", { provider: () => archives, commands: false, skip });
 
 const openWith =
@@ -65,8 +70,9 @@ const openWith =
     return Object.assign(sandbox, { [Symbol.asyncDispose]: () => sandbox.close() });
   };
 
-describe.skipIf(skip !== undefined)(`docker, files by archives${why}`, () => {
+describe.skipIf(skip !== undefined)(`docker, files by archives and doors by a relay${why}`, () => {
   sandboxChanges(openWith(archives));
+  sandboxDoors(openWith(archives), networks);
 });
 
 describe.skipIf(skip !== undefined)(`docker${why}`, () => {

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { resolve } from "node:path";
+import { text } from "node:stream/consumers";
 import type { Sandbox } from "@tracemill/core/ports/sandbox.ts";
 import { expect, test } from "vitest";
 import { type OpenSandbox, textIn } from "./open-sandbox.ts";
@@ -153,6 +154,31 @@ print('own loopback')"`;
       server.close();
     }
   });
+
+  test.each(["127.0.0.1", "::ffff:127.0.0.1"])(
+    "a door on this machine's own loopback serves programs of the sandbox and nobody else (%s)",
+    async (host) => {
+      await using sandbox = await open({ network: "host" });
+      await using other = await open({ network: "host" });
+      let served = 0;
+      const door = await sandbox.listen((connection) => {
+        served += 1;
+        connection.end("welcome");
+      });
+      const said = await text(connect({ host, port: door.port })).catch(() => "broken off");
+      expect(said).not.toContain("welcome");
+      const family = host.includes(":") ? "AF_INET6" : "AF_INET";
+      const python = `python3 -c "
+import socket
+client = socket.socket(socket.${family})
+client.connect(('${host}', ${door.port}))
+try: print(client.recv(100).decode())
+except OSError: pass"`;
+      expect(await sh(other, python)).not.toContain("welcome");
+      expect(await sh(sandbox, python)).toBe("welcome\n");
+      expect(served).toBe(1);
+    },
+  );
 
   test("the name of the machine is not the host's", async () => {
     await using sandbox = await open();

@@ -67,6 +67,8 @@ interface Held {
   changes: string[];
   files: string;
   bomb: string;
+  /** What a program inside was told at a door. */
+  visit: string;
   isolation: string[];
 }
 
@@ -129,6 +131,7 @@ describe.skipIf(!isLinux)("namespace sandboxes of another process", () => {
       expect(held.stdout).toBe("built\n0\n");
       expect(held.changes).toContain("file usr/local/built/x");
       expect(held.bomb).toMatch(/fork|retry|Resource/);
+      expect(held.visit).toBe("open");
       expect(held.isolation).toContain("rlimits");
       expect(readdirSync(join(dir, "running"))).toEqual([]);
       rmSync(dir, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-import type { SandboxProvider } from "@tracemill/core/ports/sandbox.ts";
+import type { SandboxNetwork, SandboxProvider } from "@tracemill/core/ports/sandbox.ts";
 import { type LayerEntry, writeLayer } from "@tracemill/core/workspace/layer.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -7,6 +7,8 @@ import { changesIn, type OpenSandbox, specOf, textIn } from "./open-sandbox.ts";
 import { sandboxBuilds } from "./sandbox-builds.ts";
 import { sandboxChanges } from "./sandbox-changes.ts";
 import { sandboxCommands } from "./sandbox-commands.ts";
+import { sandboxDoors } from "./sandbox-doors.ts";
+import { sandboxLayers } from "./sandbox-layers.ts";
 
 export interface SandboxSuite {
   /** Opens a provider; called once for the whole suite. */
@@ -15,6 +17,8 @@ export interface SandboxSuite {
   commands: boolean;
   /** Whether it builds Dockerfiles itself. Default: whether it runs commands. */
   builds?: boolean;
+  /** Networks that it can have. Default: `none` and `host`. */
+  networks?: readonly SandboxNetwork[];
   /** Why the suite cannot run here. */
   skip?: string | undefined;
 }
@@ -22,7 +26,7 @@ export interface SandboxSuite {
 /** What every sandbox promises. */
 export function sandboxContract(
   name: string,
-  { provider, commands, builds = commands, skip }: SandboxSuite,
+  { provider, commands, builds = commands, networks = ["none", "host"], skip }: SandboxSuite,
 ): void {
   const title = skip === undefined ? `${name}: sandbox` : `${name}: sandbox (skipped: ${skip})`;
   describe.skipIf(skip !== undefined)(title, () => {
@@ -34,9 +38,11 @@ export function sandboxContract(
     };
     sandboxFiles(open);
     sandboxWorkspaces(open);
+    sandboxLayers(open, commands);
     if (!commands) return;
     sandboxCommands(open);
     sandboxChanges(open);
+    sandboxDoors(open, networks);
     if (builds) sandboxBuilds(open);
   });
 }

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { boxCommand } from "@tracemill/agents/sandbox/job/box-command.ts";
 import { bringsItsTools } from "@tracemill/agents/sandbox/job/busybox.ts";
+import { layersAt } from "@tracemill/agents/sandbox/job/layers.ts";
 import { jobSandboxes } from "@tracemill/agents/sandbox/job/provider.ts";
 import { namespaceSandboxes } from "@tracemill/agents/sandbox/namespace/provider.ts";
 import { NamespaceSandbox } from "@tracemill/agents/sandbox/namespace/sandbox.ts";
@@ -58,16 +59,20 @@ export function ecsTasks({ home, shell = "dash", ownTools = false }: EcsTaskOpti
     cacheDir: join(home, "images"),
   });
 
-  /** Starts a task. @returns the folder that its worker has at `/tracemill/boxes`, and how to stop it. */
+  /** Starts a task. @returns the folders that its worker has at `/tracemill`, and how to stop it. */
   const start = async (spec: Partial<SandboxSpec> = {}, boxes = 1) => {
     mkdirSync(home, { recursive: true });
     const dir = mkdtempSync(join(home, "task-"));
+    const layersDir = mkdtempSync(join(home, "layers-"));
+    const volume = { id: "layers", dir: layersDir, path: layersAt };
     const running = await Promise.all(
       Array.from({ length: boxes }, async (_, index) => {
         const container = await containers.create({
           ...imageOf(spec, shell),
+          layers: [volume],
           limits: { memoryBytes: 2 * 1024 ** 3, pids: 300 },
-          network: "none",
+          // A task's containers share one network; here it is this machine's.
+          network: "host",
           label: `box-${index}`,
         });
         if (!(container instanceof NamespaceSandbox)) throw new Error("no sandbox of namespaces");
@@ -78,7 +83,12 @@ export function ecsTasks({ home, shell = "dash", ownTools = false }: EcsTaskOpti
         return { container, over, kill: () => first.kill() };
       }),
     );
-    return { dir, running, stop: () => Promise.all(running.map(({ container }) => container.close())) };
+    return {
+      dir,
+      layersDir,
+      running,
+      stop: () => Promise.all(running.map(({ container }) => container.close())),
+    };
   };
 
   /** One task with one box for each sandbox: an image is chosen by a job's definition, not by its worker. */
@@ -90,6 +100,7 @@ export function ecsTasks({ home, shell = "dash", ownTools = false }: EcsTaskOpti
       const sandboxes = jobSandboxes({
         ...(ownTools && workerBusybox !== undefined ? { busybox: workerBusybox } : {}),
         dir: task.dir,
+        layersDir: task.layersDir,
         environment: JSON.stringify(spec.environment.dockerfile),
       });
       const { environment } = spec;

@@ -1,5 +1,8 @@
 import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { posix } from "node:path";
+import { Doors, listenHere, type OnConnection, serveDoor } from "@tracemill/agents/sandbox/doors.ts";
+import { assertOutside, checkLayers, isWithin, workspaceEntries } from "@tracemill/agents/sandbox/layers.ts";
 import { TracemillError } from "@tracemill/core/errors.ts";
 import type {
   ExecOptions,
@@ -7,12 +10,14 @@ import type {
   Sandbox,
   SandboxDescription,
   SandboxFile,
+  SandboxLayer,
+  SandboxListener,
   SandboxNetwork,
   SandboxProvider,
   SandboxSpec,
 } from "@tracemill/core/ports/sandbox.ts";
 import { collect } from "@tracemill/core/streams.ts";
-import { type LayerEntry, readLayer, writeLayer } from "@tracemill/core/workspace/layer.ts";
+import { type LayerEntry, writeLayer } from "@tracemill/core/workspace/layer.ts";
 
 type Files = Map<string, SandboxFile>;
 
@@ -59,11 +64,15 @@ class InProcessSandbox implements Sandbox {
   readonly #base: Files = new Map();
   readonly #exec: NonNullable<InProcessOptions["exec"]>;
   readonly #env: Record<string, string>;
+  readonly #layers: readonly SandboxLayer[];
+  readonly #doors = new Doors();
   #closed = false;
 
-  constructor({ environment, network }: SandboxSpec, { exec, base = {} }: InProcessOptions) {
+  constructor({ environment, network, layers = [] }: SandboxSpec, { exec, base = {} }: InProcessOptions) {
     this.workdir = environment.workdir ?? "/app";
     this.#env = environment.env;
+    checkLayers(layers, this.workdir);
+    this.#layers = layers;
     this.#exec = exec ?? (() => execResult());
     for (const [path, content] of Object.entries(base)) {
       this.#base.set(path, { path, content, mode: 0o644 });
@@ -85,9 +94,16 @@ class InProcessSandbox implements Sandbox {
     throw new TracemillError("unsupported", "the in-process sandbox starts no processes");
   }
 
+  /** The commands' loopback is this process's own. */
+  async listen(onConnection: OnConnection): Promise<SandboxListener> {
+    this.#open();
+    return this.#doors.keep(serveDoor(await listenHere(), onConnection));
+  }
+
   async writeFiles(files: Iterable<SandboxFile> | AsyncIterable<SandboxFile>): Promise<void> {
     this.#open();
     for await (const { path, content, mode = 0o644 } of files) {
+      assertOutside(this.#layers, [path]);
       this.#files.set(this.#absolute(path), { path, content, mode });
     }
   }
@@ -97,7 +113,7 @@ class InProcessSandbox implements Sandbox {
     { maxBytes = Number.POSITIVE_INFINITY } = {},
   ): Promise<Uint8Array | undefined> {
     this.#open();
-    const file = this.#files.get(this.#absolute(path));
+    const file = this.#files.get(this.#absolute(path)) ?? (await this.#inLayer(path));
     if (file === undefined) {
       if (this.#under(path).length === 0) return undefined;
       throw new TracemillError("invalid-input", `${path} is a folder, not a file`);
@@ -109,6 +125,7 @@ class InProcessSandbox implements Sandbox {
 
   async remove(paths: readonly string[]): Promise<void> {
     this.#open();
+    assertOutside(this.#layers, paths);
     for (const path of paths) {
       this.#files.delete(path);
       for (const inside of this.#under(path)) this.#files.delete(inside);
@@ -140,7 +157,7 @@ class InProcessSandbox implements Sandbox {
 
   async applyWorkspace(tar: AsyncIterable<Uint8Array>): Promise<void> {
     this.#open();
-    for await (const entry of readLayer(tar)) {
+    for await (const entry of workspaceEntries(tar, this.#layers)) {
       const path = `/${entry.path}`;
       if (entry.type === "file") {
         this.#files.set(path, { path, content: await collect(entry.body), mode: entry.mode });
@@ -158,7 +175,15 @@ class InProcessSandbox implements Sandbox {
 
   async close(): Promise<void> {
     this.#closed = true;
+    await this.#doors.close();
     this.#files.clear();
+  }
+
+  async #inLayer(path: string): Promise<SandboxFile | undefined> {
+    const layer = this.#layers.find((each) => isWithin(path, each.path));
+    if (layer === undefined) return undefined;
+    const content = await readFile(layer.dir + path.slice(layer.path.length)).catch(() => undefined);
+    return content && { path, content };
   }
 
   #under(path: string): string[] {

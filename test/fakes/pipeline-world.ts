@@ -3,7 +3,6 @@ import { createRun } from "@tracemill/core/run/runs.ts";
 import { RunBudget } from "@tracemill/core/trial/budget.ts";
 import { createTaskLoader } from "@tracemill/core/trial/load-task.ts";
 import pLimit from "p-limit";
-import { memoryScratch } from "./memory-stores.ts";
 import { answerTask, trialWorld, type WorldOptions } from "./trial-world.ts";
 
 const nothingLeavesHere = () => Promise.reject(new Error("tests make no requests"));
@@ -26,7 +25,6 @@ export async function pipelineWorld(options: WorldOptions = {}) {
       budget: new RunBudget(spec.limits.run, clock.now()),
       owner: { id, isGone: () => false },
       random: () => 0.5,
-      scratch: memoryScratch(),
       parquet: { encode: (jsonl) => jsonl },
       fetch: nothingLeavesHere,
       taskFolders: async function* () {

@@ -27,12 +27,14 @@ const files = await sandbox.exec([
   "readlink /proc/self/fd/*; echo x > /usr/local/built/x; chmod 000 /usr/local/built/x",
 ]);
 const changes = (await gather(readLayer(sandbox.diff()))).map(({ type, path }) => `${type} ${path}`);
+const door = await sandbox.listen((connection) => connection.end("open"));
+const visit = await sandbox.exec(["/bin/bash", "-c", `cat < /dev/tcp/127.0.0.1/${door.port}`]);
 const bomb = await sandbox.exec(["/bin/sh", "-c", "for i in $(seq 100); do sleep 2 & done; wait"], {
   timeoutMs: 1_500,
 });
 await sandbox.start(["sleep", "86421"]);
 process.stdout.write(
-  `${JSON.stringify({ stdout: ran.stdout, changes, files: files.stdout, bomb: bomb.stderr, ...sandbox.description })}\n`,
+  `${JSON.stringify({ stdout: ran.stdout, changes, files: files.stdout, bomb: bomb.stderr, visit: visit.stdout, ...sandbox.description })}\n`,
 );
 process.stdin.resume();
 await new Promise((resolve) => process.stdin.once("end", resolve));

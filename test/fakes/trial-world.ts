@@ -4,6 +4,7 @@ import { readHarborTask } from "@tracemill/core/harbor/task.ts";
 import { objectKeys, recordKeys } from "@tracemill/core/keys.ts";
 import type { Agent, AgentContext, AgentResult } from "@tracemill/core/ports/agent.ts";
 import type { SandboxFile, SandboxProvider } from "@tracemill/core/ports/sandbox.ts";
+import { createRedactor } from "@tracemill/core/redact/create.ts";
 import type { AttemptResult } from "@tracemill/core/run/result.ts";
 import { parseRunSpec } from "@tracemill/core/run/spec.ts";
 import { harborTaskRef } from "@tracemill/core/run/task-ref.ts";
@@ -13,7 +14,8 @@ import type { TrialDeps, TrialEvent } from "@tracemill/core/trial/deps.ts";
 import { createTaskLoader } from "@tracemill/core/trial/load-task.ts";
 import { readResult } from "@tracemill/core/trial/result.ts";
 import { execResult, inProcessSandboxes } from "./in-process-sandbox.ts";
-import { memoryObjectStore, memoryRecordStore } from "./memory-stores.ts";
+import { memoryObjectStore, memoryRecordStore, memoryScratch } from "./memory-stores.ts";
+import { noModels } from "./no-models.ts";
 
 const runId = "run_test";
 
@@ -47,6 +49,7 @@ export interface WorldOptions {
   spec?: Record<string, unknown>;
   sandboxes?: (plain: SandboxProvider) => SandboxProvider;
   owner?: TrialDeps["owner"];
+  models?: TrialDeps["models"];
   now?: () => number;
 }
 
@@ -96,6 +99,9 @@ export async function trialWorld(options: WorldOptions = {}) {
     records,
     sandboxes: options.sandboxes?.(plain) ?? plain,
     agents: () => scripted,
+    models: options.models ?? noModels,
+    redactor: () => createRedactor(spec.redact),
+    scratch: memoryScratch(),
     tasks: createTaskLoader(objects),
     budget: new RunBudget(spec.limits.run, now()),
     clock: { now, sleep: (ms, signal) => sleepUntil(ms, signal) },
@@ -136,7 +142,7 @@ export function writesAnswer(text: string): Behaviour {
   };
 }
 
-const minimalTrajectory: Trajectory = {
+export const minimalTrajectory: Trajectory = {
   schema_version: "ATIF-v1.8",
   agent: { name: "scripted", version: "1" },
   steps: [

@@ -2,17 +2,20 @@ import { parseTrajectory, type Trajectory } from "@tracemill/core/atif/trajector
 import { TracemillError } from "@tracemill/core/errors.ts";
 import { readHarborTask } from "@tracemill/core/harbor/task.ts";
 import type { AgentContext } from "@tracemill/core/ports/agent.ts";
-import type { Exchange, ModelAnswer } from "@tracemill/core/ports/model-client.ts";
+import type { ModelAnswer } from "@tracemill/core/ports/model-client.ts";
 import type { ExecOptions } from "@tracemill/core/ports/sandbox.ts";
 import type { ReferenceSolution, TaskRef } from "@tracemill/core/run/trial.ts";
 import { describe, expect, test } from "vitest";
+import { agentContext } from "../../../test/fakes/agent-context.ts";
 import { execResult, inProcessSandboxes } from "../../../test/fakes/in-process-sandbox.ts";
+import { modelsOf, type ScriptedClient } from "../../../test/fakes/scripted-client.ts";
 import { answerTask, textOf } from "../../../test/fakes/trial-world.ts";
 import { nop } from "./nop.ts";
 import { oracle } from "./oracle.ts";
 import { recorded } from "./recorded.ts";
 import { agentRegistry } from "./registry.ts";
 import { replay } from "./replay/agent.ts";
+import { ReplayModel, recordingOf } from "./replay/model.ts";
 import { runToolLoop } from "./tool-loop.ts";
 import { TrajectoryBuilder } from "./trajectory-builder.ts";
 
@@ -23,7 +26,7 @@ async function contextWith(
   answer: (command: string, options: ExecOptions) => string | number,
   extra: Partial<AgentContext> = {},
 ) {
-  const exchanges: Exchange[] = [];
+  const asked: ScriptedClient["asked"] = [];
   const sandbox = await inProcessSandboxes({
     exec: (command, options, files) => {
       const reply = answer(command.at(-1) ?? "", options);
@@ -34,18 +37,16 @@ async function contextWith(
         : execResult({ stdout: reply });
     },
   }).create({ environment, limits: {}, network: "none", label: "test" });
-  const context: AgentContext = {
-    agent: { name: "test" },
-    task: { kind: "harbor", harbor: answerTask },
-    sandbox,
-    signal: new AbortController().signal,
-    budget: { spend: () => {} },
-    env: {},
-    clock: { now: () => 0, sleep: async () => {} },
-    record: (exchange) => exchanges.push(exchange),
-    ...extra,
-  };
-  return { context, exchanges };
+  const played = modelsOf((_, { reference, label = "" }) => {
+    if (reference === undefined) throw new Error("nothing to play");
+    const model = new ReplayModel(label, recordingOf(reference));
+    const complete: ReplayModel["complete"] = (request) => {
+      asked.push(request as ScriptedClient["asked"][number]);
+      return model.complete(request);
+    };
+    return { model: label, replayed: true, complete };
+  });
+  return { context: agentContext({ sandbox, models: played, ...extra }), asked };
 }
 
 describe("the oracle", () => {
@@ -122,7 +123,7 @@ describe("a replay", () => {
   const answers = (command: string) => (command === "date" ? "Tue\n" : "ok");
 
   test("plays the recorded answers against live tools, and keeps what those said this time", async () => {
-    const { context, exchanges } = await contextWith(answers, { reference: recording, solutionId: "s1" });
+    const { context, asked } = await contextWith(answers, { reference: recording, solutionId: "s1" });
     const { trajectory } = await replay.run(context);
     const texts = parseTrajectory(trajectory, "replay").steps.map(({ observation, message }) =>
       observation === undefined ? message : observation.results[0]?.content,
@@ -137,13 +138,12 @@ describe("a replay", () => {
       "error: there is no tool send_mail here",
       "Done.",
     ]);
-    expect(exchanges).toHaveLength(5);
-    expect(exchanges[1]?.request.messages.at(-1)).toMatchObject({
+    expect(asked).toHaveLength(5);
+    expect(asked[1]?.messages.at(-1)).toMatchObject({
       role: "tool",
       content: "Tue\n",
       tool_call_id: "c1",
     });
-    expect(exchanges.every(({ replayed }) => replayed)).toBe(true);
   });
 
   test("reports where live observations differ from the recorded ones", async () => {
@@ -172,11 +172,8 @@ describe("a replay", () => {
     expect((await replay.run(context)).trajectory.steps).toHaveLength(3);
   });
 
-  test("spends nothing, and keeps the recorded figures in its steps", async () => {
-    const spend = () => {
-      throw new Error("spent");
-    };
-    const { context } = await contextWith(answers, { reference: recording, budget: { spend } });
+  test("keeps the recorded figures in its steps", async () => {
+    const { context } = await contextWith(answers, { reference: recording });
     const { usage, trajectory } = await replay.run(context);
     expect(usage).toBeUndefined();
     expect(trajectory.steps[2]?.metrics).toMatchObject({ prompt_tokens: 10, cost_usd: 0.01 });
@@ -208,7 +205,6 @@ test("a model's call that is cut off by the clock leaves the turns before it", a
   const end = await runToolLoop(
     {
       model: { model: "m", complete },
-      replayed: false,
       tools: [],
       callTool: async () => ({ output: "", available: true }),
       trajectory,

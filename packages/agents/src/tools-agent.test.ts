@@ -1,62 +1,47 @@
 import { parseTrajectory } from "@tracemill/core/atif/trajectory.ts";
 import { TracemillError } from "@tracemill/core/errors.ts";
+import { contextLimit } from "@tracemill/core/models/context-limit.ts";
 import type { AgentContext } from "@tracemill/core/ports/agent.ts";
-import type { Exchange } from "@tracemill/core/ports/model-client.ts";
+import type { ModelSettings } from "@tracemill/core/ports/model-access.ts";
+import type { ModelRequest } from "@tracemill/core/ports/model-client.ts";
 import { planTask } from "@tracemill/core/run/plan.ts";
 import { parseRunSpec } from "@tracemill/core/run/spec.ts";
 import { harborTaskRef, scenarioTaskRef } from "@tracemill/core/run/task-ref.ts";
-import type { AgentRef, Usage } from "@tracemill/core/run/trial.ts";
+import type { AgentRef } from "@tracemill/core/run/trial.ts";
 import { Scenario } from "@tracemill/core/scenario/scenario.ts";
 import { describe, expect, test } from "vitest";
-import { fakeClock } from "../../../test/fakes/clock.ts";
+import { agentContext } from "../../../test/fakes/agent-context.ts";
 import { execResult, inProcessSandboxes } from "../../../test/fakes/in-process-sandbox.ts";
+import { calling, modelsOf, type Scripted, scriptedClient } from "../../../test/fakes/scripted-client.ts";
 import { answerTask } from "../../../test/fakes/trial-world.ts";
-import {
-  type Asked,
-  calls,
-  completion,
-  type Reply,
-  scriptedModel,
-} from "../../../test/servers/scripted-model.ts";
-import { agentRegistry } from "./registry.ts";
-import { toolsAgent } from "./tools-agent.ts";
+import { ReplayModel, recordingOf } from "./replay/model.ts";
+import { toolsAgent as agent } from "./tools-agent.ts";
 
-const agent = toolsAgent(() => 1);
 const environment = { files: [], env: {}, buildTimeoutSec: 60 };
 
-/** An attempt at a task that is answered by a server, in a sandbox where each command prints itself. */
+/** An attempt at a task, in a sandbox where each command prints itself. */
 async function attempt(
-  script: (asked: Asked, before: number) => Reply,
+  script: (request: ModelRequest, before: number) => Scripted,
   { options = {}, ...extra }: Partial<AgentContext> & { options?: Record<string, unknown> } = {},
 ) {
-  const server = await scriptedModel(script);
-  const exchanges: Exchange[] = [];
-  const spent: Usage[] = [];
+  const client = scriptedClient(script);
+  const opened: [string, ModelSettings][] = [];
   const sandbox = await inProcessSandboxes({
     exec: (command) => execResult({ stdout: `ran ${command.at(-1)}` }),
   }).create({ environment, limits: {}, network: "none", label: "test" });
-  const context: AgentContext = {
-    agent: { name: "tools", model: "acme/m", options: { baseUrl: server.baseUrl, ...options } },
-    task: { kind: "harbor", harbor: answerTask },
+  const context = agentContext({
+    agent: { name: "tools", model: "acme/m", options },
     sandbox,
-    signal: new AbortController().signal,
-    budget: { spend: (usage) => void spent.push(usage) },
-    env: {},
-    clock: fakeClock(),
-    record: (exchange) => void exchanges.push(exchange),
+    models: modelsOf(client, opened),
     ...extra,
-  };
-  const { asked, baseUrl } = server;
-  return {
-    context,
-    exchanges,
-    spent,
-    asked,
-    baseUrl,
-    sandbox,
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-  };
+  });
+  return { context, asked: client.asked, opened, sandbox };
 }
+
+const tooLong = () =>
+  new TracemillError("model-failed", "maximum context length is 10 tokens", {
+    context: { reason: contextLimit },
+  });
 
 const scenario = (parts: Record<string, unknown>) =>
   Scenario.parse({ schemaVersion: 1, name: "s", kind: "tool", expected_answer: "4", ...parts });
@@ -65,16 +50,22 @@ const pythonTool = { type: "function", function: { name: "execute_python", param
 
 describe("a model with tools", () => {
   test("works on a task until it answers without a call, and every turn is kept", async () => {
-    const replies = [
-      calls(["bash", { command: "ls" }], ["write_file", { path: "answer.txt", content: "42" }]),
-      completion({ content: "Done." }),
+    const tokens = { prompt: [1, 2], completion: [3], logprobs: [-0.5] };
+    const replies: Scripted[] = [
+      {
+        ...calling(["bash", { command: "ls" }], ["write_file", { path: "answer.txt", content: "42" }]),
+        tokens,
+        carry: { signature: "s" },
+      },
+      "Done.",
     ];
-    await using run = await attempt((_, before) => replies[before] ?? completion({ content: "?" }));
+    const run = await attempt((_, before) => replies[before] ?? "?");
     const { end, trajectory } = await agent.run(run.context);
     expect(end).toEqual({ kind: "completed" });
     expect(Buffer.from((await run.sandbox.readFile("/app/answer.txt")) ?? "").toString()).toBe("42");
     const { steps, agent: who } = parseTrajectory(trajectory, "tools");
-    expect(who).toMatchObject({ name: "tools", version: "1", model_name: "acme/m" });
+    expect(who).toMatchObject({ name: "tools", version: "2", model_name: "acme/m" });
+    expect(who.tool_definitions).toEqual(run.asked[0]?.tools);
     expect(steps.map(({ source }) => source)).toEqual(["system", "user", "agent", "agent"]);
     expect(steps[2]).toMatchObject({
       observation: {
@@ -83,98 +74,150 @@ describe("a model with tools", () => {
           { source_call_id: "call_1", content: "wrote 2 bytes to answer.txt" },
         ],
       },
-      metrics: { prompt_tokens: 100, completion_tokens: 10 },
+      metrics: {
+        prompt_tokens: 100,
+        completion_tokens: 10,
+        prompt_token_ids: [1, 2],
+        completion_token_ids: [3],
+        logprobs: [-0.5],
+      },
     });
     expect(steps[3]?.message).toBe("Done.");
-    expect(run.exchanges.map(({ model, replayed }) => [model, replayed])).toEqual([
-      ["acme/m", false],
-      ["acme/m", false],
-    ]);
-    expect(run.spent).toEqual(Array(2).fill({ promptTokens: 100, completionTokens: 10, cachedTokens: 0 }));
+    // What the provider gave with a turn goes back to it.
+    expect(run.asked[1]?.messages[2]).toMatchObject({ role: "assistant", carry: { signature: "s" } });
   });
 
   test("is told the task, the working directory and its tools", async () => {
-    await using run = await attempt(() => completion({ content: "Done." }));
+    const run = await attempt(() => "Done.");
     await agent.run(run.context);
-    const body = run.asked[0]?.body;
-    expect(body?.model).toBe("acme/m");
-    expect(body?.messages).toEqual([
+    expect(run.asked[0]?.messages).toEqual([
       { role: "system", content: expect.stringContaining("/app") },
       { role: "user", content: "Write 42 to answer.txt\n" },
     ]);
-    expect(body?.tools?.map((tool) => tool.function.name)).toEqual(["bash", "write_file", "read_file"]);
+    const named = run.asked[0]?.tools as { function: { name: string } }[];
+    expect(named.map((tool) => tool.function.name)).toEqual(["bash", "read_file", "write_file", "edit_file"]);
   });
 
   test("can mend calls that nobody understands", async () => {
-    const replies = [calls(["bash", "{broken"], ["fly", {}], ["write_file", { path: "/a" }])];
-    await using run = await attempt((_, before) => replies[before] ?? completion({ content: "I see." }));
+    const broken = { arguments_not_object: true };
+    const call = { id: "c", name: "bash", arguments: { _raw: "{broken" }, extra: broken };
+    const first = calling(["fly", {}], ["write_file", { path: "/a" }]);
+    const run = await attempt((_, before) =>
+      before === 0 ? { ...first, toolCalls: [call, ...first.toolCalls] } : "I see.",
+    );
     const { end } = await agent.run(run.context);
     expect(end).toEqual({ kind: "completed" });
-    const told = run.asked[1]?.body.messages.slice(3).map(({ content }) => content);
-    expect(told).toEqual([
+    expect(run.asked[1]?.messages.slice(3).map(({ content }) => content)).toEqual([
       "error: the arguments of this call are no JSON object",
       "error: there is no tool fly here",
       "error: write_file wants {path: string, content: string}",
     ]);
-    // Servers parse the conversation's arguments again, and refuse it when one is no JSON.
-    const sent = run.asked[1]?.body.messages[2]?.tool_calls as { function: { arguments: string } }[];
-    expect(sent.map((call) => JSON.parse(call.function.arguments))).toEqual([
-      { _raw: "{broken" },
-      {},
-      { path: "/a" },
-    ]);
   });
 
   test("may have so many turns, and what it did until then is verified", async () => {
-    await using run = await attempt(() => calls(["bash", { command: "ls" }]), { options: { maxTurns: 3 } });
+    const run = await attempt(() => calling(["bash", { command: "ls" }]), { options: { maxTurns: 3 } });
     const { end, trajectory } = await agent.run(run.context);
     expect(end).toMatchObject({ failure: "turn-limit", reason: expect.stringContaining("3 turns") });
     expect(run.asked).toHaveLength(3);
     expect(trajectory.steps).toHaveLength(5);
   });
 
-  test("has failed when its conversation outgrows it", async () => {
-    const tooLong: Reply = {
-      status: 400,
-      body: { error: { message: "maximum context length is 10 tokens" } },
-    };
-    await using run = await attempt((_, before) =>
-      before < 2 ? calls(["bash", { command: "ls" }]) : tooLong,
-    );
+  test.each([
+    ["context-limit", tooLong],
+    ["turn-limit", () => new TracemillError("turn-limit", "2 turns, the most that `limits.turns` allows")],
+  ])("has failed when its model says %s, with what it did", async (failure, error) => {
+    const run = await attempt((_, before) => (before < 2 ? calling(["bash", { command: "ls" }]) : error()));
     const { end, trajectory } = await agent.run(run.context);
-    expect(end).toMatchObject({ kind: "agent-failed", failure: "context-limit" });
+    expect(end).toMatchObject({ kind: "agent-failed", failure });
     expect(trajectory.steps).toHaveLength(4);
   });
 
   test("has not failed where the spec's own limit lets no request through", async () => {
-    const tooLong: Reply = {
-      status: 400,
-      body: { error: { message: "maximum context length is 10 tokens" } },
-    };
-    await using run = await attempt(() => tooLong, { options: { maxTokens: 9_999 } });
+    const run = await attempt(tooLong, { options: { maxTokens: 9_999 } });
     await expect(agent.run(run.context)).rejects.toMatchObject({ code: "model-failed" });
   });
 
-  test("stops with its budget, and the turn that broke it is kept", async () => {
-    const spend = () => {
-      throw new TracemillError("budget-exceeded", "110 tokens used");
-    };
-    await using run = await attempt(() => calls(["bash", { command: "ls" }]), { budget: { spend } });
+  test("is told when its answer was cut, and has failed when that goes on", async () => {
+    const cut = (text: string) => ({ text, toolCalls: [], finish: "length" as const });
+    const run = await attempt((_, before) =>
+      before === 1 ? calling(["bash", { command: "ls" }]) : cut("long"),
+    );
+    const { end } = await agent.run(run.context);
+    expect(end).toMatchObject({ failure: "output-limit" });
+    // One before the call; after it three more chances.
+    expect(run.asked).toHaveLength(6);
+    expect(run.asked[1]?.messages.at(-1)).toMatchObject({
+      role: "user",
+      content: expect.stringContaining("cut at its output limit"),
+    });
+  });
+
+  test("leaves what it did so far where its budget ends it", async () => {
+    let soFar = () => 0;
+    const run = await attempt(
+      (_, before) =>
+        before < 2
+          ? calling(["bash", { command: "ls" }])
+          : new TracemillError("budget-exceeded", "110 tokens"),
+      {
+        keepTrajectory: (build) => {
+          soFar = () => build().steps.length;
+        },
+      },
+    );
     await expect(agent.run(run.context)).rejects.toMatchObject({ code: "budget-exceeded" });
-    expect(run.exchanges).toHaveLength(1);
+    expect(soFar()).toBe(4);
   });
 
   test("stops when its time is over, with what it has", async () => {
     const stopping = new AbortController();
-    await using run = await attempt(
+    const run = await attempt(
       (_, before) => {
-        if (before === 0) return calls(["bash", { command: "ls" }]);
-        return () => stopping.abort();
+        if (before === 0) return calling(["bash", { command: "ls" }]);
+        stopping.abort();
+        return new TracemillError("cancelled", "stopped");
       },
       { signal: stopping.signal },
     );
     const { trajectory } = await agent.run(run.context);
     expect(trajectory.steps).toHaveLength(3);
+  });
+
+  test("is played from a recording, whose user speaks in between, and what differs is reported", async () => {
+    const recorded = parseTrajectory(
+      {
+        agent: { name: "a", version: "1" },
+        steps: [
+          { step_id: 1, source: "user", message: "Write 42" },
+          {
+            step_id: 2,
+            source: "agent",
+            message: "",
+            tool_calls: [{ tool_call_id: "c1", function_name: "terminal", arguments: { command: "ls" } }],
+            observation: { results: [{ source_call_id: "c1", content: "something else" }] },
+          },
+          { step_id: 3, source: "agent", message: "Shall I?" },
+          { step_id: 4, source: "user", message: "Do." },
+          { step_id: 5, source: "agent", message: "Done." },
+        ],
+      },
+      "recorded",
+    );
+    const run = await attempt(() => "?");
+    const { trajectory, replay } = await agent.run({
+      ...run.context,
+      agent: { name: "tools", model: "replay/reference" },
+      reference: recorded,
+      solutionId: "s1",
+      models: modelsOf(() => new ReplayModel("replay/reference", recordingOf(recorded))),
+    });
+    expect(trajectory.steps.slice(2).map(({ source, message }) => [source, message])).toEqual([
+      ["agent", ""],
+      ["agent", "Shall I?"],
+      ["user", "Do."],
+      ["agent", "Done."],
+    ]);
+    expect(replay).toMatchObject({ solutionId: "s1", calls: 1, same: 0, differences: [{ live: "ran ls" }] });
   });
 });
 
@@ -186,13 +229,13 @@ describe("a scenario", () => {
       { role: "assistant", content: "2" },
       { role: "user", content: "2 + 2?" },
     ];
-    await using run = await attempt(() => completion({ content: "4" }), {
+    const run = await attempt(() => "4", {
       task: { kind: "scenario", scenario: scenario({ messages, tools: [pythonTool] }) },
       options: { system: "unused" },
     });
     const { trajectory } = await agent.run(run.context);
-    expect(run.asked[0]?.body.messages).toEqual(messages);
-    expect(run.asked[0]?.body.tools).toEqual([pythonTool]);
+    expect(run.asked[0]?.messages).toEqual(messages);
+    expect(run.asked[0]?.tools).toEqual([pythonTool]);
     const { steps } = parseTrajectory(trajectory, "tools");
     expect(steps.map(({ source, is_copied_context: copied }) => [source, copied ?? false])).toEqual([
       ["system", false],
@@ -207,11 +250,11 @@ describe("a scenario", () => {
     const task = scenario({ messages: [{ role: "user", content: "2 + 2?" }] });
     const options = { system: "Answer with a number." };
     const without = { kind: "scenario", scenario: task } as const;
-    await using run = await attempt(() => completion({ content: "4" }), { task: without, options });
+    const run = await attempt(() => "4", { task: without, options });
     const { sandbox: _, ...context } = run.context;
     expect((await agent.run(context)).end).toEqual({ kind: "completed" });
-    expect(run.asked[0]?.body.messages.map(({ role }) => role)).toEqual(["system", "user"]);
-    expect(run.asked[0]?.body).not.toHaveProperty("tools");
+    expect(run.asked[0]?.messages.map(({ role }) => role)).toEqual(["system", "user"]);
+    expect(run.asked[0]?.tools).toEqual([]);
     expect(agent.needsSandbox({ kind: "scenario", tools: [] })).toBe(false);
     expect(agent.needsSandbox({ kind: "scenario", tools: ["execute_python"] })).toBe(true);
     expect(agent.needsSandbox({ kind: "harbor", tools: [] })).toBe(true);
@@ -219,42 +262,33 @@ describe("a scenario", () => {
 });
 
 describe("where the model is", () => {
-  test("is the server of the run's own, or else the address in the options", async () => {
-    await using other = await scriptedModel(() => completion({ content: "other" }));
-    const served = { modelEndpoint: { baseUrl: other.baseUrl, model: "served-name" } };
-    await using run = await attempt(() => completion({ content: "mine" }), served);
-    const text = async (options: Record<string, unknown>) => {
-      const context = { ...run.context, agent: { name: "tools", model: "acme/m", options } };
-      return (await agent.run(context)).trajectory.steps.at(-1)?.message;
-    };
-    expect(await text({})).toBe("other");
-    expect(other.asked[0]?.body.model).toBe("served-name");
-    expect(await text({ baseUrl: run.baseUrl, model: "short" })).toBe("mine");
-    expect(run.asked[0]?.body.model).toBe("short");
-  });
-
-  test("has to be known", async () => {
-    await using run = await attempt(() => completion({ content: "" }), {
-      agent: { name: "tools", model: "acme/m" },
+  test.each<[string, Record<string, unknown>, string]>([
+    ["what the agent's model says", {}, "acme/m"],
+    [
+      "the address in the options, by the name that its server knows",
+      { baseUrl: "http://127.0.0.1:8000/v1", model: "org/short" },
+      "http://127.0.0.1:8000/v1#org%2Fshort",
+    ],
+  ])("is %s", async (_, options, reference) => {
+    const run = await attempt(() => "Done.", {
+      options: { ...options, maxTokens: 5, extraBody: { seed: 7 } },
     });
-    await expect(agent.run(run.context)).rejects.toMatchObject({
-      code: "model-failed",
-      message: expect.stringMatching(/acme\/m.*options\.baseUrl/),
-    });
+    await agent.run(run.context);
+    expect(run.opened).toEqual([[reference, { label: "acme/m", maxTokens: 5, extraBody: { seed: 7 } }]]);
   });
 });
 
 describe("a spec with the agent", () => {
-  const check = (ref: Partial<AgentRef>, models = {}) => {
+  const check = (ref: Partial<AgentRef>, rest: Record<string, unknown> = {}) => {
     const full = { name: "tools", ...ref };
-    const spec = parseRunSpec({ name: "t", tasks: ["."], agents: [full], models }, "spec");
-    agentRegistry()("tools").check?.(full, spec);
+    const spec = parseRunSpec({ name: "t", tasks: ["."], agents: [full], ...rest }, "spec");
+    agent.check?.(full, spec);
   };
   const baseUrl = "http://127.0.0.1:8000/v1";
 
   test.each<[string, Partial<AgentRef>, RegExp]>([
-    ["names no model", { options: { baseUrl } }, /wants a `model`/],
-    ["has nobody to serve the model", { model: "acme/m" }, /acme\/m.*options\.baseUrl/],
+    ["names no model", { options: { baseUrl } }, /wants a `model`, or `roles.policy`/],
+    ["has nobody to serve the model", { model: "acme/m" }, /acme\/m.*no provider is called "acme"/],
     [
       "has an option that is none",
       { model: "m", options: { baseUrl, maxturns: 3 } },
@@ -276,9 +310,26 @@ describe("a spec with the agent", () => {
     expect(() => check(ref)).toThrow(expected);
   });
 
-  test("is good with an address, or with a model that the run serves", () => {
+  test("is good with an address, a provider's model, one that the run serves, or the policy's", () => {
     check({ model: "m", options: { baseUrl, maxTurns: 5, requestTimeout: "90s", extraBody: { seed: 1 } } });
-    check({ model: "acme/m" }, { "acme/m": {} });
+    check({ model: "openai/gpt-5.2", options: { reasoningEffort: "low", commandTimeout: "20m" } });
+    check({ model: "own/m" }, { providers: { own: { url: baseUrl } } });
+    check({ model: "acme/m" }, { models: { "acme/m": {} } });
+    check({}, { roles: { policy: "anthropic/claude-opus-4-5" } });
+  });
+
+  test("makes a trial of each recorded solution when those are its model", () => {
+    const origin = { kind: "folder", path: "t" } as const;
+    const references = ["s1", "s2"].map((solutionId) => ({
+      solutionId,
+      trajectoryKey: `references/${solutionId}.json`,
+    }));
+    const task = harborTaskRef(answerTask, { hash: "a".repeat(64), origin, references });
+    const ref = { name: "tools", model: "replay/reference" };
+    expect(agent.variants(task, ref)).toEqual({ references });
+    expect(agent.variants({ ...task, references: [] }, ref)).toEqual({
+      excluded: "the source has no recorded solution of it",
+    });
   });
 
   test("makes trials of Harbor tasks, and of scenarios that something decides and whose tools are live", () => {
@@ -290,7 +341,7 @@ describe("a spec with the agent", () => {
     const provenance = { hash: "a".repeat(64), origin, references: [] };
     const messages = [{ role: "user", content: "2 + 2?" }];
     const planned = (task: Parameters<typeof planTask>[0]) =>
-      [...planTask(task, "run_1", spec, agentRegistry())].map((entry) =>
+      [...planTask(task, "run_1", spec, () => agent)].map((entry) =>
         "trials" in entry ? [entry.trials.length, entry.sandboxed] : entry.excluded.reason,
       );
     const ofScenario = (parts: Record<string, unknown>) =>

@@ -1,63 +1,34 @@
-import { writeChatMessages } from "@tracemill/core/atif/from-chat.ts";
-import { StepWriter } from "@tracemill/core/atif/step-writer.ts";
-import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
-import type {
-  Agent,
-  AgentContext,
-  AgentResult,
-  LoadedTask,
-  ModelEndpoint,
-} from "@tracemill/core/ports/agent.ts";
-import type { Random } from "@tracemill/core/ports/clock.ts";
+import type { Agent, AgentContext, AgentResult, LoadedTask } from "@tracemill/core/ports/agent.ts";
 import type { ChatMessage, ToolDefinition } from "@tracemill/core/ports/model-client.ts";
 import { Duration } from "@tracemill/core/run/duration.ts";
 import type { AgentEnd, AgentRef } from "@tracemill/core/run/trial.ts";
 import { parseAs } from "@tracemill/core/validation.ts";
 import * as z from "zod";
-import { whyNotLive } from "./live-task.ts";
-import { ChatCompletions, ownFields } from "./models/chat-completions.ts";
-import { isContextLimit } from "./models/verdict.ts";
+import { endByLimit } from "./limits.ts";
+import { checkModel, liveVariants, modelOptions, openModel } from "./model-options.ts";
+import { playing } from "./replay/playing.ts";
 import { type Conversation, runToolLoop } from "./tool-loop.ts";
 import { type CallTool, openTools, toolDefinitions } from "./tools/registry.ts";
 import { TrajectoryBuilder } from "./trajectory-builder.ts";
 
 const name = "tools";
-const version = "1";
+const version = "2";
 
 /** What a model gets for a Harbor task. No `execute_python`: not every task's image has Python. */
-const harborTools = ["bash", "write_file", "read_file"];
+const harborTools = ["bash", "read_file", "write_file", "edit_file"];
 
-function holdsNoSecret(url: string): boolean {
-  const { username, password, search } = URL.parse(url) ?? { username: "", password: "", search: "" };
-  return username === "" && password === "" && search === "";
-}
+/** Answers in a row that may be cut at their output limit before the agent has failed. */
+const maxCutAnswers = 3;
 
 /** `agents[].options` of a spec for this agent. */
 export const ToolsOptions = z.strictObject({
-  /** Of an OpenAI-compatible API, `/v1` included. Default: the server of a model that the run serves. */
-  baseUrl: z
-    .url({ protocol: /^https?$/ })
-    .refine(holdsNoSecret, "holds a user, a password or a query: options are stored with the run")
-    .optional(),
-  /** What the server at `baseUrl` calls the model. Default: the agent's `model`. */
-  model: z.string().min(1).optional(),
+  ...modelOptions,
   /** The system prompt, for tasks that bring none. Default: a short one for Harbor tasks, none for scenarios. */
   system: z.string().min(1).optional(),
   /** The most answers that the model may give in one attempt. */
   maxTurns: z.number().int().min(1).default(100),
-  /** The most tokens of one answer. Default: the server's. */
-  maxTokens: z.number().int().min(1).optional(),
-  temperature: z.number().min(0).optional(),
-  /** How long one answer may take. */
-  requestTimeout: Duration.optional(),
-  /** Further fields of each request (`seed`, `top_p`, vLLM's `return_token_ids`). */
-  extraBody: z
-    .record(z.string(), z.unknown())
-    .refine(
-      (body) => ownFields.every((field) => !(field in body)),
-      `may not hold ${ownFields.join(", ")}: the agent sets them`,
-    )
-    .default({}),
+  /** The longest that one call of a tool may take; a command gets 3 minutes unless it asks for more. */
+  commandTimeout: Duration.default(600_000),
 });
 export type ToolsOptions = z.infer<typeof ToolsOptions>;
 
@@ -66,82 +37,45 @@ export type ToolsOptions = z.infer<typeof ToolsOptions>;
  * of them, until it answers without a call. Harbor tasks get `bash` and tools for files; a scenario its own tools,
  * when they are live.
  */
-export function toolsAgent(random: Random = Math.random): Agent {
-  return {
-    name,
-    version,
-    decidedBy: "task",
-    check: (agent, { models }) => {
-      const { baseUrl } = optionsOf(agent);
-      const { model } = agent;
-      if (model === undefined) throw new TracemillError("invalid-spec", `agents: ${name} wants a \`model\``);
-      if (baseUrl === undefined && models[model] === undefined) throw noEndpoint("invalid-spec", model);
-    },
-    needsSandbox: (task) => task.kind === "harbor" || task.tools.length > 0,
-    variants: (task) => {
-      const reason = whyNotLive(task);
-      return reason === undefined ? { references: [undefined] } : { excluded: reason };
-    },
-    run: (context) => runTools(context, random),
-  };
-}
+export const toolsAgent: Agent = {
+  name,
+  version,
+  decidedBy: "task",
+  takesModel: true,
+  check: (agent, spec) => checkModel(agent, optionsOf(agent), spec),
+  needsSandbox: (task) => task.kind === "harbor" || task.tools.length > 0,
+  variants: liveVariants,
+  run: runTools,
+};
 
 /** @throws TracemillError `invalid-spec`, naming the option. */
 function optionsOf({ options = {} }: AgentRef): ToolsOptions {
   return parseAs(ToolsOptions, options, `agents: options of ${name}`, "invalid-spec");
 }
 
-function noEndpoint(code: "invalid-spec" | "model-failed", model: string): TracemillError {
-  return new TracemillError(
-    code,
-    `agents: ${name} does not know where ${model} is served; give \`options.baseUrl\`, or serve it on AWS under \`models\``,
-  );
-}
-
-async function runTools(context: AgentContext, random: Random): Promise<AgentResult> {
+async function runTools(context: AgentContext): Promise<AgentResult> {
   const options = optionsOf(context.agent);
-  const model = openModel(options, context, random);
+  const model = await openModel(context, options);
   await using resources = new AsyncDisposableStack();
   const { messages, tools } = requestOf(context, options);
   const trajectory = startTrajectory(messages, tools, context);
+  context.keepTrajectory(() => trajectory.build());
+  const { reference, solutionId = "" } = context;
+  const played = model.replayed && reference !== undefined ? playing(reference, solutionId) : undefined;
   const conversation: Conversation = {
     model,
-    replayed: false,
     tools,
-    callTool: toolsIn(context, resources),
+    callTool: toolsIn(context, options, resources),
     trajectory,
     messages,
-    nextUserMessages: () => [],
     maxTurns: options.maxTurns,
+    maxCutAnswers: tools.length === 0 ? 0 : maxCutAnswers,
+    nextUserMessages: played?.nextUserMessages ?? (() => []),
+    ...(played === undefined ? {} : { onStep: played.onStep }),
   };
   const end = await converse(conversation, context, options);
-  return { end, trajectory: trajectory.build() };
-}
-
-function openModel(options: ToolsOptions, context: AgentContext, random: Random): ChatCompletions {
-  const { maxTokens, temperature, requestTimeout, extraBody } = options;
-  const { baseUrl, model } = endpointOf(options, context);
-  return new ChatCompletions(
-    {
-      baseUrl,
-      model,
-      extraBody,
-      label: context.agent.model ?? model,
-      ...(maxTokens === undefined ? {} : { maxTokens }),
-      ...(temperature === undefined ? {} : { temperature }),
-      ...(requestTimeout === undefined ? {} : { timeoutMs: requestTimeout }),
-    },
-    { clock: context.clock, random },
-  );
-}
-
-/** An address in the options goes before a server of the run's own. */
-function endpointOf({ baseUrl, model }: ToolsOptions, context: AgentContext): ModelEndpoint {
-  const { agent, modelEndpoint } = context;
-  const called = model ?? agent.model;
-  if (baseUrl !== undefined && called !== undefined) return { baseUrl, model: called };
-  if (modelEndpoint !== undefined) return modelEndpoint;
-  throw noEndpoint("model-failed", agent.model ?? "its model");
+  const report = played === undefined ? {} : { replay: played.report() };
+  return { end, trajectory: trajectory.build(), ...report };
 }
 
 interface Request {
@@ -193,18 +127,16 @@ function startTrajectory(
     ...(tools.length === 0 ? {} : { tool_definitions: [...tools] }),
   };
   const trajectory = new TrajectoryBuilder(agent, clock);
-  const writer = new StepWriter();
-  writer.beginContext();
-  writeChatMessages(
-    messages.map((message) => ({ ...message })),
-    writer,
-  );
-  for (const { step_id: _, ...step } of writer.finish()) trajectory.add(step);
+  trajectory.addContext(messages);
   return trajectory;
 }
 
-function toolsIn({ sandbox, signal }: AgentContext, resources: AsyncDisposableStack): CallTool {
-  if (sandbox !== undefined) return openTools({ sandbox, signal, resources });
+function toolsIn(
+  { sandbox, signal }: AgentContext,
+  { commandTimeout: timeoutMs }: ToolsOptions,
+  resources: AsyncDisposableStack,
+): CallTool {
+  if (sandbox !== undefined) return openTools({ sandbox, signal, resources, timeoutMs });
   return async (call) => ({ output: `error: there is no tool ${call.name} here`, available: false });
 }
 
@@ -221,8 +153,10 @@ async function converse(
   try {
     return await runToolLoop(conversation, context);
   } catch (error) {
+    const end = endByLimit(error);
     const wasAsked = conversation.messages.length > before;
-    if (!isContextLimit(error) || (!wasAsked && maxTokens !== undefined)) throw error;
-    return { kind: "agent-failed", failure: "context-limit", reason: messageOf(error) };
+    const isSpecsFault = end?.kind === "agent-failed" && end.failure === "context-limit" && !wasAsked;
+    if (end === undefined || (isSpecsFault && maxTokens !== undefined)) throw error;
+    return end;
   }
 }

@@ -1,6 +1,9 @@
+import { writeChatMessages } from "@tracemill/core/atif/from-chat.ts";
+import { StepWriter } from "@tracemill/core/atif/step-writer.ts";
 import type { Trajectory } from "@tracemill/core/atif/trajectory.ts";
 import type { LoadedTask } from "@tracemill/core/ports/agent.ts";
 import type { Clock } from "@tracemill/core/ports/clock.ts";
+import type { ChatMessage } from "@tracemill/core/ports/model-client.ts";
 
 export type Step = Trajectory["steps"][number];
 export type NewStep = Step extends infer S ? (S extends Step ? Omit<S, "step_id"> : never) : never;
@@ -8,6 +11,7 @@ export type NewStep = Step extends infer S ? (S extends Step ? Omit<S, "step_id"
 /** Grows an ATIF trajectory step by step; a snapshot of it is valid at any time after the first step. */
 export class TrajectoryBuilder {
   readonly #steps: Step[] = [];
+  readonly #subagents: Trajectory[] = [];
   readonly #agent: Trajectory["agent"];
   readonly #clock: Pick<Clock, "now">;
 
@@ -28,8 +32,25 @@ export class TrajectoryBuilder {
     return added;
   }
 
+  /** Adds messages that the model did not say now: what it says among them is context, not this agent's work. */
+  addContext(messages: readonly ChatMessage[]): void {
+    const writer = new StepWriter();
+    writer.beginContext();
+    writeChatMessages(
+      messages.map(({ carry: _, ...message }) => message),
+      writer,
+    );
+    for (const { step_id: _, ...step } of writer.finish()) this.add(step);
+  }
+
+  /** Embeds a conversation that was led beside this one. It has to have a `trajectory_id`, unlike all others here. */
+  addSubagent(trajectory: Trajectory): void {
+    this.#subagents.push(trajectory);
+  }
+
   build(): Trajectory {
-    return { schema_version: "ATIF-v1.8", agent: this.#agent, steps: [...this.#steps] };
+    const subagents = this.#subagents.length === 0 ? {} : { subagent_trajectories: [...this.#subagents] };
+    return { schema_version: "ATIF-v1.8", agent: this.#agent, steps: [...this.#steps], ...subagents };
   }
 }
 

@@ -9,6 +9,7 @@ import {
   type Engine,
   oldImages,
   oldLayers,
+  oldLayerVolumes,
   type Removable,
 } from "./leftovers.ts";
 import { sizeWords } from "./size-words.ts";
@@ -91,7 +92,7 @@ async function removeGroups(): Promise<void> {
 
 async function foundInDocker(
   docker: Engine | undefined,
-  { images }: CleanOptions,
+  { images, layers }: CleanOptions,
   before: number,
   { clock, home, out }: CliContext,
 ): Promise<Removable[]> {
@@ -99,6 +100,9 @@ async function foundInDocker(
     if (images === true) out.note("no Docker engine answers: its images are left as they are");
     return [];
   }
-  const abandoned = await abandonedInDocker(docker, processOwner(clock.now()).isGone);
-  return images === true ? [...abandoned, ...(await oldImages(docker, home, before))] : abandoned;
+  return [
+    ...(await abandonedInDocker(docker, processOwner(clock.now()).isGone)),
+    ...(images === true ? await oldImages(docker, home, before) : []),
+    ...(layers === true ? await oldLayerVolumes(docker, before) : []),
+  ];
 }

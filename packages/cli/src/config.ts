@@ -36,6 +36,8 @@ export interface Config {
   color: boolean;
   /** Any other variable that the user names on the command line (`--token-env NAME`). */
   variable(name: string): string | undefined;
+  /** All of it, for programs of the user's own that are started as a shell would. Holds secrets: never print it. */
+  environment(): Record<string, string | undefined>;
 }
 
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
@@ -51,5 +53,6 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     dockerHost: parsed.DOCKER_HOST || undefined,
     color: parsed.NO_COLOR === undefined,
     variable: (name) => env[name] || undefined,
+    environment: () => ({ ...env }),
   };
 }

@@ -1,6 +1,7 @@
 import { access, constants, mkdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { agentRegistry } from "@tracemill/agents/registry.ts";
+import { programsOf } from "@tracemill/agents/cli-agents/machine.ts";
+import { agentRegistry, builtInAgents } from "@tracemill/agents/registry.ts";
 import { namespaceSandboxes } from "@tracemill/agents/sandbox/namespace/provider.ts";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
 import type { PipelineDeps, PipelineEvent } from "@tracemill/core/pipeline/deps.ts";
@@ -16,6 +17,7 @@ import { tempScratch } from "@tracemill/local/scratch.ts";
 import { taskFoldersUnder } from "@tracemill/local/task-folder.ts";
 import pLimit from "p-limit";
 import type { CliContext, Home, LocalHome } from "./context.ts";
+import { homeFolders } from "./home-folders.ts";
 import { pathOf } from "./path-of.ts";
 
 /**
@@ -101,12 +103,13 @@ interface RunOptions {
   resumed: boolean;
   production: PipelineDeps["production"];
   sandboxes: SandboxProvider;
+  models: Pick<PipelineDeps, "models" | "redactor">;
   onEvent(event: PipelineEvent): void;
 }
 
 /** Everything that the stages of a run need, on this machine. */
 export function pipelineDeps(context: CliContext, home: Home, options: RunOptions): PipelineDeps {
-  const { runId, spec, startedAt, resumed, production, sandboxes, onEvent } = options;
+  const { runId, spec, startedAt, resumed, production, sandboxes, models, onEvent } = options;
   const { objects, records, scratch, parquet } = home;
   return {
     runId,
@@ -116,7 +119,8 @@ export function pipelineDeps(context: CliContext, home: Home, options: RunOption
     scratch,
     parquet,
     sandboxes,
-    agents: agentRegistry(),
+    ...models,
+    agents: agentRegistry(builtInAgents(programsOf({ dir: homeFolders(context.home).agents }))),
     tasks: createTaskLoader(objects),
     budget: new RunBudget(spec.limits.run, startedAt),
     clock: context.clock,

@@ -10,6 +10,8 @@ export function homeFolders(home: string) {
     layers,
     /** Environments in the making. */
     building: join(layers, "building"),
+    /** Programs of agents, installed from npm. */
+    agents: join(home, "cache", "agents"),
     /** Temporary files. */
     scratch: join(home, "tmp"),
   };

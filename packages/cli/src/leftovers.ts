@@ -3,9 +3,11 @@ import { join } from "node:path";
 import type { localEngine } from "@tracemill/agents/sandbox/docker/connect.ts";
 import {
   environmentImages,
+  keptLayers,
   type Leftover,
   removeAbandoned,
   removeImage,
+  removeKeptLayer,
   removeLeftovers,
 } from "@tracemill/agents/sandbox/docker/janitor.ts";
 import { dockerLogDir } from "@tracemill/agents/sandbox/docker/provider.ts";
@@ -72,6 +74,15 @@ export async function oldImages(docker: Engine, home: string, before: number): P
     })),
     ...(await Promise.all(logs.map((path) => onDisk("build log", path, () => rm(path, { force: true }))))),
   ];
+}
+
+/** Layers of agents' programs that an engine has kept since before this time (milliseconds since the epoch). */
+export async function oldLayerVolumes(docker: Engine, before: number): Promise<Removable[]> {
+  const layers = (await keptLayers(docker)).filter(({ createdAt }) => createdAt < before);
+  return layers.map((layer) => ({
+    ...{ kind: "volume" as const, name: layer.volumes[0] },
+    remove: () => removeKeptLayer(docker, layer),
+  }));
 }
 
 async function onDisk(

@@ -2,6 +2,7 @@ import { systemClock } from "@tracemill/local/system-clock.ts";
 import { Command, CommanderError } from "commander";
 import { cancelCommand } from "./commands/cancel.ts";
 import { cleanCommand } from "./commands/clean.ts";
+import { claudeCommand, codexCommand } from "./commands/codex.ts";
 import { costCommand } from "./commands/cost.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -9,8 +10,11 @@ import { exportCommand } from "./commands/export.ts";
 import { importCommand } from "./commands/import.ts";
 import { ingestCommand } from "./commands/ingest.ts";
 import { logsCommand } from "./commands/logs.ts";
+import { modelCommand } from "./commands/model.ts";
 import { prepareCommand } from "./commands/prepare.ts";
 import { prodCommand } from "./commands/prod.ts";
+import { proxyCommand } from "./commands/proxy.ts";
+import { redactCommand } from "./commands/redact.ts";
 import { reportCommand } from "./commands/report.ts";
 import { resumeCommand } from "./commands/resume.ts";
 import { rewardModelCommand } from "./commands/reward-model.ts";
@@ -66,6 +70,7 @@ export function createProgram(context: CliContext): Command {
     .version("0.1.0")
     .exitOverride()
     .showSuggestionAfterError()
+    .enablePositionalOptions()
     .hook("preAction", (_, action) => setJson(action, context.out))
     .addHelpText(
       "after",
@@ -90,6 +95,11 @@ export function createProgram(context: CliContext): Command {
     syncCommand(context),
     costCommand(context),
     taskCommand(context),
+    modelCommand(context),
+    proxyCommand(context),
+    codexCommand(context),
+    claudeCommand(context),
+    redactCommand(context),
     schemaCommand(context),
     doctorCommand(context),
     cleanCommand(context),

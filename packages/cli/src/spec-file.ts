@@ -1,7 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { dirname, extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { agentRegistry } from "@tracemill/agents/registry.ts";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
+import { type ModelFlags, resolveRoles } from "@tracemill/core/run/roles.ts";
 import { parseRunSpec, type RunSpec } from "@tracemill/core/run/spec.ts";
 import { parse } from "yaml";
 import { choiceOnAws, type SandboxChoice } from "./sandbox-choice.ts";
@@ -10,16 +12,21 @@ import { choiceOnAws, type SandboxChoice } from "./sandbox-choice.ts";
  * Reads a run's spec from YAML, JSON, or a TypeScript or JavaScript module that exports `spec` (or has a
  * default export). Task folders are taken relative to the file.
  * @param choice where commands run when the spec does not say, or is not to say.
+ * @param models those of the command line, which go before the spec's.
  * @throws TracemillError `invalid-spec`, naming file, field and, for a slip of the hand, the key meant.
  */
-export async function readSpecFile(path: string, choice: SandboxChoice = choiceOnAws()): Promise<RunSpec> {
+export async function readSpecFile(
+  path: string,
+  choice: SandboxChoice = choiceOnAws(),
+  models: ModelFlags = {},
+): Promise<RunSpec> {
   const file = resolve(path);
   const value = [".ts", ".mts", ".js", ".mjs"].includes(extname(file))
     ? await readModule(file)
     : await readYaml(file);
   const asked = choice.asked === undefined ? value : withSandbox(value, choice.asked);
   const sandbox = saysSandbox(asked) ? "namespace" : await choice.otherwise();
-  const spec = parseRunSpec(asked, path, { sandbox });
+  const spec = resolveRoles(parseRunSpec(asked, path, { sandbox }), agentRegistry(), models);
   return { ...spec, tasks: spec.tasks.map((place) => resolvePlace(place, dirname(file), path)) };
 }
 

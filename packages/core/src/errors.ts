@@ -27,6 +27,7 @@ export type ErrorCode =
   | "unsupported"
   | "model-failed"
   | "budget-exceeded"
+  | "turn-limit"
   | "cancelled"
   | "timeout";
 

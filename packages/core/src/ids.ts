@@ -5,7 +5,7 @@ import { decodeTime, encodeTime, ulid } from "ulid";
 const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /** Ids that sort by time: a prefix and a ULID. */
-export function timeId(prefix: "run" | "snap" | "own", now: number): string {
+export function timeId(prefix: "run" | "snap" | "own" | "cap", now: number): string {
   return `${prefix}_${ulid(now)}`;
 }
 

@@ -65,10 +65,26 @@ export const objectKeys = {
   dataset: (name: string, version: string): string => `datasets/${name}/${version}/`,
   /** What a model said of a page; `model` as `taskName` (prepare) has it, `sha256` of prompt and page. */
   label: (model: string, sha256: string): string => `labels/${model}/${sha256}.json`,
+  /** What a model answered; `sha256` of its address and the request's body. */
+  modelAnswer: (sha256: string): string => `models/cache/${sha256}.json`,
   /** A spec that new snapshots start runs of. */
   storedSpec: (name: string): string => `specs/${name}.json`,
   /** A long value of a source's answer while it arrives: gone once it has its name, or by the source's next ingest. */
   spool: (source: string, id: string): string => `spool/${source}/${id}`,
+  /** Prefix of what proxies captured: of one session, or of all. */
+  captures: (sessionId?: string): string =>
+    sessionId === undefined ? "captures/" : `captures/${sessionId}/`,
+  /** A session's exchanges, one a line, once it has ended. */
+  capture: (sessionId: string): string => `captures/${sessionId}/exchanges.jsonl.zst`,
+  /** What came to a session that had ended before. */
+  captureMore: (sessionId: string, writer: string, part: number): string =>
+    `captures/${sessionId}/exchanges-${writer}-${String(part).padStart(5, "0")}.jsonl.zst`,
+  /** What one process has written of a session so far; gone once the session has ended. */
+  capturePart: (sessionId: string, writer: string, part: number): string =>
+    `captures/${sessionId}/part-${writer}-${String(part).padStart(5, "0")}.jsonl.zst`,
+  /** What one process knows of a session, a `CapturedSession`. */
+  captureSession: (sessionId: string, writer: string): string =>
+    `captures/${sessionId}/session-${writer}.json`,
 };
 
 export const recordKeys = {

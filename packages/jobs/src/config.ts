@@ -16,6 +16,8 @@ const Environment = z.object({
   TRACEMILL_WORK_DIR: text.default(join(tmpdir(), "tracemill")),
   /** Where the volumes of the containers beside this one are mounted (`sandbox: job`). */
   TRACEMILL_BOXES_DIR: text.default("/tracemill/boxes"),
+  /** Where the volume is mounted that all of them see, read-only: for the programs of agents. */
+  TRACEMILL_LAYERS_DIR: text.default("/tracemill/layers"),
   /** The program with which their files are listed and copied, whatever their image has; the worker's image sets it. */
   TRACEMILL_BUSYBOX: text.optional(),
   /** Both set by Batch. */
@@ -32,6 +34,7 @@ export interface Config {
   prodBaseUrl: string | undefined;
   workDir: string;
   boxesDir: string;
+  layersDir: string;
   busybox: string | undefined;
   jobId: string;
   /** 1 for the job's first attempt. */
@@ -56,6 +59,7 @@ export function readConfig(env: Config["environment"]): Config {
     prodBaseUrl: parsed.TRACEMILL_PROD_BASE_URL,
     workDir: parsed.TRACEMILL_WORK_DIR,
     boxesDir: parsed.TRACEMILL_BOXES_DIR,
+    layersDir: parsed.TRACEMILL_LAYERS_DIR,
     busybox: parsed.TRACEMILL_BUSYBOX,
     jobId: parsed.AWS_BATCH_JOB_ID,
     attempt: parsed.AWS_BATCH_JOB_ATTEMPT,

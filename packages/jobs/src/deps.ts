@@ -1,5 +1,7 @@
 import { join } from "node:path";
-import { agentRegistry } from "@tracemill/agents/registry.ts";
+import { programsOf } from "@tracemill/agents/cli-agents/machine.ts";
+import { createModelAccess, type ModelAccessDeps } from "@tracemill/agents/models/access.ts";
+import { agentRegistry, builtInAgents } from "@tracemill/agents/registry.ts";
 import { jobSandboxes } from "@tracemill/agents/sandbox/job/provider.ts";
 import { namespaceSandboxes } from "@tracemill/agents/sandbox/namespace/provider.ts";
 import { batchClient } from "@tracemill/aws/clients/batch.ts";
@@ -18,8 +20,11 @@ import { batchOwner } from "@tracemill/aws/owner.ts";
 import { productionOf } from "@tracemill/aws/pipeline/production.ts";
 import { dynamoRecordStore } from "@tracemill/aws/record-store.ts";
 import { secretsManagerStore } from "@tracemill/aws/secrets.ts";
+import { secretsOfRun } from "@tracemill/core/models/run-secrets.ts";
 import type { PipelineDeps } from "@tracemill/core/pipeline/deps.ts";
 import { sentFolders } from "@tracemill/core/pipeline/sent-folders.ts";
+import type { SecretStore } from "@tracemill/core/ports/secrets.ts";
+import { createRedactor } from "@tracemill/core/redact/create.ts";
 import { readRunSpec } from "@tracemill/core/run/runs.ts";
 import type { RunSpec } from "@tracemill/core/run/spec.ts";
 import { RunBudget } from "@tracemill/core/trial/budget.ts";
@@ -66,7 +71,8 @@ export async function pipelineDeps(job: JobArguments, { config, signal }: JobWor
     records,
     scratch: tempScratch(scratchDir),
     parquet: duckdbParquet(scratchDir),
-    agents: agentRegistry(),
+    agents: agentRegistry(builtInAgents(programsOf({ dir: join(config.workDir, "agents") }))),
+    ...(await modelling(spec, { objects, config })),
     tasks: createTaskLoader(objects),
     budget: new RunBudget(spec.limits.run, startedAt),
     clock: systemClock,
@@ -92,7 +98,7 @@ async function sandboxing(
   spec: RunSpec,
   { objects, config, signal }: Pick<JobWorld, "config" | "signal"> & Pick<PipelineDeps, "objects">,
 ): Promise<Pick<PipelineDeps, "sandboxes" | "draining">> {
-  const { workDir, boxesDir, busybox } = config;
+  const { workDir, boxesDir, layersDir, busybox } = config;
   const trial =
     spec.sandbox === "job" && (stage === "trace" || stage === "evaluate")
       ? await firstTrial(runId, target, objects)
@@ -103,10 +109,40 @@ async function sandboxing(
   }
   const sandboxes = jobSandboxes({
     dir: boxesDir,
+    layersDir,
     environment: trial.task.environment,
     ...(busybox === undefined ? {} : { busybox }),
   });
   return { sandboxes, draining: AbortSignal.any([signal, sandboxes.spent]) };
+}
+
+/** Models, with keys from the stage's secrets. */
+async function modelling(
+  spec: RunSpec,
+  { objects, config }: Pick<JobWorld, "config"> & Pick<PipelineDeps, "objects">,
+): Promise<Pick<PipelineDeps, "models" | "redactor">> {
+  const secrets = stageSecrets(config);
+  const known = await secretsOfRun(spec, secrets);
+  const redactor = () => createRedactor(spec.redact, known);
+  const bedrock: ModelAccessDeps["bedrock"] = async (hosted, deps) =>
+    (await import("@tracemill/aws/models/bedrock.ts")).bedrockModel(hosted, deps);
+  const deps = { secrets, clock: systemClock, random: Math.random, objects, redactor, bedrock };
+  return { redactor, models: createModelAccess(spec, deps) };
+}
+
+/** The stage is looked up when the first one is wanted: most jobs want none. */
+function stageSecrets({ stage }: Pick<Config, "stage">): SecretStore {
+  let opened: Promise<SecretStore> | undefined;
+  const open = async (): Promise<SecretStore> => {
+    const { secretPrefix } = await readStack(ssmClient(), stage);
+    return secretsManagerStore({ client: secretsManagerClient(), prefix: secretPrefix });
+  };
+  return {
+    get: async (name) => {
+      opened ??= open();
+      return (await opened).get(name);
+    },
+  };
 }
 
 async function productionApi(

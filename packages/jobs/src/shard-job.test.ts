@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
-import { isTracemillError, TracemillError } from "@tracemill/core/errors.ts";
+import { createModelAccess } from "@tracemill/agents/models/access.ts";
+import { isTracemillError } from "@tracemill/core/errors.ts";
 import { readPlan } from "@tracemill/core/pipeline/plan-run.ts";
 import { runStep } from "@tracemill/core/pipeline/stage-record.ts";
 import type { AgentContext } from "@tracemill/core/ports/agent.ts";
@@ -15,32 +16,25 @@ import { runShardJob } from "./shard-job.ts";
 const program = resolve(import.meta.dirname, "../../../test/servers/openai-server.ts");
 
 /** Asks the model that is served beside it to spell the answer backwards. */
-const asksModel: Behaviour = async (context, call) => {
-  const reply = await ask(context);
-  const usage = { promptTokens: 2, completionTokens: reply.length, cachedTokens: 0 };
-  return { ...(await writesAnswer(reply)(context, call)), usage };
-};
+const asksModel: Behaviour = async (context, call) => writesAnswer(await ask(context))(context, call);
 
-async function ask({ modelEndpoint, agent }: AgentContext): Promise<string> {
-  if (modelEndpoint === undefined) throw new TracemillError("model-failed", `nobody serves ${agent.model}`);
-  const { baseUrl, model } = modelEndpoint;
-  const body = JSON.stringify({ model, messages: [{ role: "user", content: "24" }] });
-  const answer = await fetch(`${baseUrl}/chat/completions`, { method: "POST", body }).catch(
-    (error: unknown) => {
-      throw new TracemillError("model-failed", "the connection was cut", { retryable: true, cause: error });
-    },
-  );
-  const parsed = (await answer.json()) as { choices?: { message: { content: string } }[] };
-  const content = parsed.choices?.[0]?.message.content;
-  if (content === undefined) throw new TracemillError("model-failed", JSON.stringify(parsed));
-  return content;
+async function ask({ models, agent, signal }: AgentContext): Promise<string> {
+  const client = await models.open(agent.model ?? "", { maxRetries: 0 });
+  const answer = await client.complete({ messages: [{ role: "user", content: "24" }], tools: [], signal });
+  return answer.text;
 }
+
+const models = createModelAccess(
+  { providers: {}, prices: {}, modelCache: false },
+  { secrets: { get: async () => undefined }, clock: fastClock(30), random: Math.random },
+);
 
 /** A shard of a planned run whose spec serves the model of its trials. */
 async function shardWorld(options: readonly string[], spec: Record<string, unknown> = {}, agent = asksModel) {
   const command = [process.execPath, program, "--port", "{port}", "--model", "{model}", ...options];
   const world = await pipelineWorld({
     agent,
+    models,
     spec: {
       agents: [{ name: "scripted", model: "acme/m" }],
       models: { "acme/m": { command } },
@@ -110,10 +104,8 @@ describe("a shard with a served model", () => {
   });
 
   test("that is told to stop stops its server too", async () => {
-    const slow: Behaviour = async ({ signal, modelEndpoint }) => {
-      await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-      throw new Error(`never reached: ${modelEndpoint?.baseUrl}`);
-    };
+    const slow: Behaviour = ({ signal }) =>
+      new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
     const { run, stopping, record, lines, count } = await shardWorld([], {}, slow);
     const running = run("trace");
     await expect.poll(() => count("attempt-started"), { timeout: 10_000 }).toBe(2);

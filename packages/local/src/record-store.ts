@@ -10,7 +10,8 @@ import type {
   StoredRecord,
 } from "@tracemill/core/ports/record-store.ts";
 import { onDisk } from "./disk.ts";
-import { openDatabase, sqliteError } from "./record-store-schema.ts";
+import { recordStoreSchema } from "./record-store-schema.ts";
+import { openSqlite, sqliteError } from "./sqlite-file.ts";
 
 /** Records read at a time: no statement stays open while the caller works, so writers never wait for readers. */
 const pageSize = 256;
@@ -26,7 +27,7 @@ export type LocalRecordStore = RecordStore & { close(): void };
 export function openRecordStore(file: string): LocalRecordStore {
   const path = resolve(file);
   onDisk(path, () => mkdirSync(dirname(path), { recursive: true }));
-  const database = openDatabase(path);
+  const database = openSqlite(path, recordStoreSchema);
   const statements = prepareStatements(database);
   const run = <T>(work: () => T): T => {
     try {

@@ -26,7 +26,7 @@ describe.skipIf(missing !== undefined)(title, () => {
     const task = await tasks.start({ environment }, boxes);
     try {
       forOtherProcesses(task.dir);
-      const env = { TRACEMILL_BOXES_DIR: task.dir };
+      const env = { TRACEMILL_BOXES_DIR: task.dir, TRACEMILL_LAYERS_DIR: task.layersDir };
       const [done] = await runJobs(cloud, { stage, runId, target, env });
       return done?.lines.find(({ message }) => message === "shard-done");
     } finally {

@@ -1,70 +1,106 @@
-import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from "node:http";
-import { request as requestHttps } from "node:https";
+import {
+  Agent,
+  type AgentOptions,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as requestHttp,
+} from "node:http";
+import { request as requestHttps, Agent as TlsAgent } from "node:https";
 
-export interface HttpAnswer {
-  status: number;
-  headers: IncomingHttpHeaders;
-  text: string;
+/** Connections to model servers; made once for a process. */
+export interface Connections {
+  http: Agent;
+  https: TlsAgent;
 }
 
-export interface PostOptions {
+export interface HttpReply {
+  status: number;
+  headers: IncomingHttpHeaders;
+  /** Ends with an error when the connection breaks off or a limit is reached. */
+  body: AsyncIterable<Buffer>;
+}
+
+export interface HttpOptions {
   headers: Record<string, string>;
   /** Milliseconds for all of it, the answer's body included. */
   timeoutMs: number;
+  /** Milliseconds that the body may be silent once its first byte came. */
+  idleMs: number;
   signal: AbortSignal;
+  connections?: Connections | undefined;
 }
 
 /** An answer of 100,000 tokens with their ids and log probabilities takes some 15 MB. */
 const maxAnswerBytes = 64 * 1024 * 1024;
 
 /**
- * Posts JSON and reads the answer whole, whatever its status; follows no redirect.
+ * Connections that are used again.
+ * @param proxies `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` as the environment has them; others are not looked at.
+ */
+export function modelConnections(proxies: Readonly<Record<string, string | undefined>> = {}): Connections {
+  const options: AgentOptions = { keepAlive: true, proxyEnv: { ...proxies } };
+  return { http: new Agent(options), https: new TlsAgent(options) };
+}
+
+/**
+ * Posts JSON. Follows no redirect.
  *
  * Not `fetch`: Node's gives up when no header came for 300 s, and a server that does not stream sends none before
  * the last token.
- * @throws Error of the network, of the time limit, or the signal's.
+ * @throws Error of the network, of a limit, or the signal's.
  */
-export function postJson(url: URL, body: string, options: PostOptions): Promise<HttpAnswer> {
-  const { headers, timeoutMs, signal } = options;
-  const request = url.protocol === "https:" ? requestHttps : requestHttp;
-  const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
-  const length = String(Buffer.byteLength(body));
-  const sent = request(
+export function postJson(url: URL, body: string, options: HttpOptions): Promise<HttpReply> {
+  const headers = { "content-type": "application/json", "content-length": String(Buffer.byteLength(body)) };
+  return send(url, { ...options, method: "POST", headers: { ...headers, ...options.headers } }, body);
+}
+
+/** The same for reading. */
+export function getFrom(url: URL, options: HttpOptions): Promise<HttpReply> {
+  return send(url, { ...options, method: "GET" });
+}
+
+function send(url: URL, options: HttpOptions & { method: string }, body?: string): Promise<HttpReply> {
+  const { method, headers, signal, connections, timeoutMs } = options;
+  const isTls = url.protocol === "https:";
+  const agent = isTls ? connections?.https : connections?.http;
+  const { promise, resolve, reject } = Promise.withResolvers<HttpReply>();
+  let received: IncomingMessage | undefined;
+  const request = (isTls ? requestHttps : requestHttp)(
     url,
-    {
-      method: "POST",
-      signal,
-      headers: {
-        accept: "application/json",
-        "content-type": "application/json",
-        "content-length": length,
-        ...headers,
-      },
-    },
+    { method, signal, headers: { accept: "application/json, text/event-stream", ...headers }, agent },
     (response) => {
       const { statusCode: status = 0, headers: answered } = response;
-      readText(response).then((text) => resolve({ status, headers: answered, text }), reject);
+      received = response;
+      resolve({ status, headers: answered, body: bounded(response, options) });
     },
   );
   const giveUp = (): void => {
-    const error = new Error(`no whole answer within ${Math.round(timeoutMs / 1_000)} s`);
-    reject(error);
-    sent.destroy(error);
+    (received ?? request).destroy(new Error(`no whole answer within ${Math.round(timeoutMs / 1_000)} s`));
   };
   const timer = setTimeout(giveUp, timeoutMs);
-  sent.on("error", reject);
-  sent.on("close", () => clearTimeout(timer));
-  sent.end(body);
+  request.on("error", reject);
+  request.on("close", () => clearTimeout(timer));
+  request.end(body);
   return promise;
 }
 
-async function readText(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
+async function* bounded(response: IncomingMessage, { idleMs }: HttpOptions): AsyncGenerator<Buffer> {
+  const fall = (): void => {
+    response.destroy(new Error(`the answer stopped: nothing came for ${Math.round(idleMs / 1_000)} s`));
+  };
   let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxAnswerBytes) throw new Error(`the answer is larger than ${maxAnswerBytes} bytes`);
-    chunks.push(chunk);
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      clearTimeout(timer);
+      size += chunk.length;
+      if (size > maxAnswerBytes) throw new Error(`the answer is larger than ${maxAnswerBytes} bytes`);
+      yield chunk;
+      timer = setTimeout(fall, idleMs);
+    }
+  } finally {
+    clearTimeout(timer);
+    // A reader that has enough leaves: what it does not read is not waited for.
+    if (!response.complete) response.destroy();
   }
-  return Buffer.concat(chunks).toString("utf8");
 }

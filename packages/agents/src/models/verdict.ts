@@ -1,81 +1,128 @@
-import { isTracemillError, messageOf } from "@tracemill/core/errors.ts";
+import { messageOf } from "@tracemill/core/errors.ts";
 import { describeBody } from "@tracemill/core/ingest/refusal.ts";
 import { isRetryableStatus } from "@tracemill/core/ingest/retry.ts";
-import { isBrokenOff, type ReadAnswer, readAnswer } from "./chat-answer.ts";
-import type { HttpAnswer } from "./http-post.ts";
+import type { Attempt } from "@tracemill/core/models/ask.ts";
+import { contextLimit } from "@tracemill/core/models/context-limit.ts";
+import { waitAskedFor } from "@tracemill/core/models/wait-hints.ts";
+import { fieldsOf } from "@tracemill/core/protocols/fields.ts";
+import { isOverflow } from "@tracemill/core/protocols/overflow.ts";
+import type { ModelProtocol } from "@tracemill/core/protocols/protocol.ts";
+import { failureIn, readAnswer } from "@tracemill/core/protocols/read-answer.ts";
+import type { Reply } from "./reply.ts";
 
-/** What is to be done about one request: its answer, another try, or nothing that would help. */
-export type Verdict =
-  | ReadAnswer
-  | { again: string }
-  | { failed: string; context: Record<string, unknown>; retryable: boolean };
+/** An account without money: 429 or an event in a stream, but no waiting helps. */
+const noMoney = /insufficient_quota|billing_hard_limit|credit balance is too low/;
+
+/** Words for a prompt that the provider's rules, not the model, refuse: OpenAI's and Azure's. */
+const refusedPrompt = /\b(?:content_filter|invalid_prompt|content_policy_violation)\b/;
+
+/** In a stream, errors that the same request gets again: their types at OpenAI and Anthropic. */
+const finalTypes =
+  /\b(?:invalid_request(?:_error)?|authentication_error|permission_error|not_found_error|request_too_large|model_not_found)\b/;
 
 /**
- * What servers say when a conversation no longer fits: OpenAI and vLLM (`context_length_exceeded`, `maximum context
- * length`, `maximum model length`), SGLang (`context length`), llama.cpp (`available context size`), TGI
- * (`max_new_tokens`), and the compatible APIs of Anthropic (`prompt is too long`) and Gemini (`input token count`).
+ * Judges what came back for one request.
+ * @param now milliseconds since the epoch, for dates in headers.
  */
-const overflowWords =
-  /context[_ ](?:length|size|window)|maximum model length|prompt is too long|input token count|`?max_new_tokens`? must be/i;
-
-/** A conversation that does not fit is one of these; 429 and 5xx with such words are something else. */
-const overflowStatuses: ReadonlySet<number> = new Set([400, 413, 422]);
-
-/** OpenAI's word for an account without money: 429, but no waiting helps. */
-const noMoney = /insufficient_quota/;
-
-const contextLimit = "context-limit";
-
-/** Whether a model refused because the conversation is longer than it can take. */
-export function isContextLimit(error: unknown): boolean {
-  return isTracemillError(error, "model-failed") && error.context.reason === contextLimit;
+export function judge(outcome: Reply | Error, protocol: ModelProtocol, now: number): Attempt {
+  if (outcome instanceof Error) return { kind: "again", reason: `: ${networkReason(outcome)}` };
+  const { status, stream } = outcome;
+  if (status < 200 || status >= 300) return judgeRefusal(outcome, now);
+  if (stream !== undefined && stream.state !== "whole") return judgeBroken(stream);
+  return judgeBody(outcome, protocol);
 }
 
-/** Judges what came back for one request. @param where names the model and its server, for messages. */
-export function judge(outcome: HttpAnswer | Error, where: string): Verdict {
-  if (outcome instanceof Error) return { again: `${where}: ${networkReason(outcome)}` };
-  const { status, text } = outcome;
-  const body = parseJson(text);
-  if (status < 200 || status >= 300) return judgeRefusal(status, text, body, where);
-  if (!isObject(body)) return { again: `${where}: the answer is not whole JSON` };
-  // Routers answer 200 with an error inside when the server behind them failed.
-  if (isObject(body.error) && body.choices === undefined)
-    return { again: `${where} failed${describeBody(body)}` };
-  if (isBrokenOff(body)) return { again: `${where}: the server broke the answer off` };
+function judgeBody({ status, body, text }: Reply, protocol: ModelProtocol): Attempt {
+  if (!isObject(body)) return judgeNonsense(status, text);
+  const failure = failureIn(protocol, body);
+  if (failure !== undefined) return judgeError(body.error ?? failure, ` failed: ${quoted(failure)}`);
   try {
-    return readAnswer(body, where);
+    return { kind: "answered", answer: readAnswer(protocol, body, "") };
   } catch (error) {
-    return { failed: messageOf(error), context: {}, retryable: true };
+    return { kind: "failed", reason: messageOf(error), context: {}, isRetryable: true };
   }
 }
 
-function judgeRefusal(status: number, text: string, body: unknown, where: string): Verdict {
-  const said = `${where} answered HTTP ${status}${describeBody(body ?? text)}`;
-  if (overflowStatuses.has(status) && overflowWords.test(text))
-    return { failed: said, context: { reason: contextLimit, status }, retryable: false };
-  if (isRetryableStatus(status) && !noMoney.test(text)) return { again: said };
-  return { failed: said + hintFor(status), context: { status }, retryable: false };
+/** A provider's own words, as much as a message quotes. */
+function quoted(words: string): string {
+  return describeBody(words).replace(/^: /, "") || "without a reason";
 }
 
-function hintFor(status: number): string {
-  if (status === 401 || status === 403) return ". The server wants another API key";
-  if (status === 404) return ". Check the model's name, and that the base URL ends before /chat/completions";
-  if (status >= 300 && status < 400) return ". It redirects; make the address that it names the base URL";
-  return "";
+function judgeNonsense(status: number, text: string): Attempt {
+  if (!text.trimStart().startsWith("<")) return { kind: "again", reason: ": the answer is not whole JSON" };
+  const reason = ` answered HTTP ${status} with a web page. Check the base URL, and what stands between`;
+  return { kind: "failed", reason, context: { status }, isRetryable: true };
+}
+
+/** Of a stream: what was said until then is no answer. */
+function judgeBroken({ state, error }: NonNullable<Reply["stream"]>): Attempt {
+  const said = error === undefined ? "" : describeBody(error);
+  if (state === "failed") return judgeError(error, ` failed in the middle of its answer${said}`);
+  return { kind: "again", reason: `: the answer broke off${said}` };
+}
+
+/** An error that came as an answer. */
+function judgeError(error: unknown, said: string): Attempt {
+  const words = JSON.stringify(error) ?? "";
+  const codes = codesOf(error);
+  if (refusedPrompt.test(codes)) return refusal(said);
+  if (isOverflow(400, words)) return tooLong(said, {});
+  if (noMoney.test(words) || finalTypes.test(codes))
+    return { kind: "failed", reason: said, context: {}, isRetryable: false };
+  return { kind: "again", reason: said };
+}
+
+function judgeRefusal({ status, headers, text, body }: Reply, now: number): Attempt {
+  const said = ` answered HTTP ${status}${describeBody(body ?? text)}`;
+  if (status === 400 && refusedPrompt.test(codesOf(body))) return refusal(said);
+  if (isOverflow(status, text)) return tooLong(said, { status });
+  if (isRetryableStatus(status) && !noMoney.test(text)) {
+    const waitMs = waitAskedFor(status, headers, now);
+    const isThrottled = status === 429;
+    return { kind: "again", reason: said, isThrottled, ...(waitMs === undefined ? {} : { waitMs }) };
+  }
+  return { kind: "failed", reason: hinted(said, status), context: { status }, isRetryable: false };
+}
+
+/** The provider's rules refused the prompt: that is an answer, as a refusal of the model's own. */
+function refusal(said: string): Attempt {
+  return { kind: "answered", answer: { text: said.trim(), toolCalls: [], finish: "refusal" } };
+}
+
+/** A provider's words for what went wrong, apart from its message, which may quote the prompt. */
+function codesOf(error: unknown): string {
+  const outer = fieldsOf(error);
+  const fields = [
+    outer,
+    fieldsOf(outer.error),
+    fieldsOf(fieldsOf(outer.error).innererror),
+    fieldsOf(outer.innererror),
+  ];
+  return fields.flatMap(({ code, type }) => [code, type]).join(" ");
+}
+
+function tooLong(reason: string, context: Record<string, unknown>): Attempt {
+  return { kind: "failed", reason, context: { ...context, reason: contextLimit }, isRetryable: false };
+}
+
+function hinted(said: string, status: number): string {
+  const hint = hintFor(status);
+  return hint === undefined ? said : `${said.replace(/\.$/, "")}. ${hint}`;
+}
+
+function hintFor(status: number): string | undefined {
+  if (status === 401 || status === 403) return "The server wants another API key";
+  if (status === 402) return "The account has no money left";
+  if (status === 404) return "Check the model's name and the base URL";
+  if (status >= 300 && status < 400) return "It redirects; make the address that it names the base URL";
+  return undefined;
 }
 
 function networkReason(error: Error): string {
-  const { code } = error as { code?: unknown };
-  const text = error.message === "" ? error.name : error.message;
+  const { code, errors } = error as { code?: unknown; errors?: unknown };
+  const first: unknown = Array.isArray(errors) ? errors[0] : error;
+  const text = messageOf(first) || error.name;
   return typeof code === "string" && !text.includes(code) ? `${text} (${code})` : text;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

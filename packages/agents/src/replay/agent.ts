@@ -1,15 +1,15 @@
 import { trajectoryToMessages } from "@tracemill/core/atif/messages.ts";
 import type { Trajectory } from "@tracemill/core/atif/trajectory.ts";
 import { TracemillError } from "@tracemill/core/errors.ts";
-import type { Agent, AgentContext, AgentResult, TrialVariants } from "@tracemill/core/ports/agent.ts";
+import type { Agent, AgentContext, AgentResult } from "@tracemill/core/ports/agent.ts";
 import type { ChatMessage } from "@tracemill/core/ports/model-client.ts";
-import type { AgentEnd, TaskRef } from "@tracemill/core/run/trial.ts";
-import { whyNotLive } from "../live-task.ts";
+import type { AgentEnd } from "@tracemill/core/run/trial.ts";
+import { liveVariants, recordedModel } from "../model-options.ts";
 import { runToolLoop } from "../tool-loop.ts";
 import { openTools } from "../tools/registry.ts";
 import { instructionOf, TrajectoryBuilder } from "../trajectory-builder.ts";
-import { ReplayComparison } from "./compare.ts";
-import { type Recording, ReplayModel, recordingOf } from "./model.ts";
+import { type Recording, recordingOf } from "./model.ts";
+import { playing } from "./playing.ts";
 
 const version = "1";
 
@@ -23,15 +23,9 @@ export const replay: Agent = {
   version,
   decidedBy: "task",
   needsSandbox: () => true,
-  variants: playable,
+  variants: (task, agent) => liveVariants(task, { ...agent, model: recordedModel }),
   run: runReplay,
 };
-
-function playable(task: TaskRef): TrialVariants {
-  if (task.references.length === 0) return { excluded: "the source has no recorded solution of it" };
-  const reason = whyNotLive(task);
-  return reason === undefined ? { references: task.references } : { excluded: reason };
-}
 
 async function runReplay(context: AgentContext): Promise<AgentResult> {
   const { reference, sandbox, solutionId = "" } = context;
@@ -40,29 +34,25 @@ async function runReplay(context: AgentContext): Promise<AgentResult> {
   }
   await using resources = new AsyncDisposableStack();
   const recording = recordingOf(reference);
-  const model = new ReplayModel(reference.agent.model_name ?? "recorded", recording);
+  const label = reference.agent.model_name ?? "recorded";
+  const model = await context.models.open(recordedModel, { reference, label });
   const trajectory = startTrajectory(context, reference, recording);
-  const comparison = new ReplayComparison(solutionId, reference.steps);
-  let played = 0;
+  context.keepTrajectory(() => trajectory.build());
+  const { report, ...played } = playing(reference, solutionId);
   const play = (): Promise<AgentEnd> =>
     runToolLoop(
       {
         model,
-        replayed: true,
         tools: reference.agent.tool_definitions ?? [],
         callTool: openTools({ sandbox, signal: context.signal, resources }),
         trajectory,
         messages: messagesOf(trajectory.build()),
-        nextUserMessages: () => model.followUps(),
-        onStep: (_step, called) => {
-          comparison.add(recording.turns[played]?.step.step_id ?? 0, called);
-          played += 1;
-        },
+        ...played,
       },
       context,
     );
   const end: AgentEnd = recording.turns.length === 0 ? { kind: "completed" } : await play();
-  return { end, trajectory: trajectory.build(), replay: comparison.report() };
+  return { end, trajectory: trajectory.build(), replay: report() };
 }
 
 function startTrajectory(

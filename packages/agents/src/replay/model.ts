@@ -1,6 +1,6 @@
 import type { Trajectory } from "@tracemill/core/atif/trajectory.ts";
 import { TracemillError } from "@tracemill/core/errors.ts";
-import type { ModelAnswer, ModelClient } from "@tracemill/core/ports/model-client.ts";
+import type { ModelAnswer, ModelClient, ModelRequest } from "@tracemill/core/ports/model-client.ts";
 import type { Usage } from "@tracemill/core/run/trial.ts";
 import type { Step } from "../trajectory-builder.ts";
 
@@ -38,6 +38,7 @@ export function textOf(message: Step["message"]): string {
 /** Gives a recording's answers in their order, whatever it is asked. */
 export class ReplayModel implements ModelClient {
   readonly model: string;
+  readonly replayed = true;
   readonly #turns: Turn[];
   #next = 0;
 
@@ -51,11 +52,14 @@ export class ReplayModel implements ModelClient {
     return this.#turns[this.#next - 1]?.followUps ?? [];
   }
 
-  async complete(): Promise<ModelAnswer> {
+  async complete({ onDelta }: Pick<ModelRequest, "onDelta"> = {}): Promise<ModelAnswer> {
     const turn = this.#turns[this.#next];
     if (turn === undefined) throw new TracemillError("model-failed", "the recording has no further answer");
     this.#next += 1;
-    return answerOf(turn.step, this.#next === this.#turns.length);
+    const answer = answerOf(turn.step, this.#next === this.#turns.length);
+    if (answer.reasoning !== undefined) onDelta?.({ reasoning: answer.reasoning });
+    if (answer.text !== "") onDelta?.({ text: answer.text });
+    return answer;
   }
 }
 

@@ -3,8 +3,8 @@ import { isTracemillError } from "@tracemill/core/errors.ts";
 import type { Sandbox } from "@tracemill/core/ports/sandbox.ts";
 import { badArguments, type Tool, textArgument } from "./tool.ts";
 
-const maxBytes = 1024 * 1024;
-const pathNames = ["path", "file_path", "filename"];
+export const maxBytes = 1024 * 1024;
+export const pathNames = ["path", "file_path", "filename"];
 
 /** Writes a text file, making its folders. */
 export const writeFile: Tool = {
@@ -60,7 +60,7 @@ export const readFile: Tool = {
 };
 
 /** A path that cannot be read or written is the caller's to mend, and no failure of the sandbox. */
-async function answerMistakes(work: () => Promise<string>): Promise<string> {
+export async function answerMistakes(work: () => Promise<string>): Promise<string> {
   try {
     return await work();
   } catch (error) {
@@ -69,6 +69,6 @@ async function answerMistakes(work: () => Promise<string>): Promise<string> {
   }
 }
 
-function absolute(path: string, sandbox: Sandbox): string {
+export function absolute(path: string, sandbox: Sandbox): string {
   return posix.resolve(sandbox.workdir, path);
 }

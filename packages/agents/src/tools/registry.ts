@@ -1,11 +1,12 @@
 import { TracemillError } from "@tracemill/core/errors.ts";
 import type { ToolCall, ToolDefinition } from "@tracemill/core/ports/model-client.ts";
 import { bash } from "./bash.ts";
+import { editFile } from "./edit-file.ts";
 import { readFile, writeFile } from "./files.ts";
 import { python } from "./python.ts";
 import type { Runner, Tool, ToolSession } from "./tool.ts";
 
-const tools: readonly Tool[] = [bash, writeFile, readFile, python];
+const tools: readonly Tool[] = [bash, writeFile, readFile, editFile, python];
 
 function findTool(name: string): Tool | undefined {
   return tools.find((tool) => tool.names.includes(name));

@@ -106,7 +106,7 @@ function exportSpecOf(options: Options, base: ExportSpec | undefined, runName: s
 }
 
 function datasetText(manifest: DatasetManifest, home: Home): string {
-  const { name, version, counts, leftOut } = manifest;
+  const { name, version, counts, leftOut, redactions = {} } = manifest;
   const rows = Object.entries(counts).flatMap(([format, splits]) =>
     Object.entries(splits ?? {}).map(([split, count]) => [format, split, String(count.rows)]),
   );
@@ -114,6 +114,7 @@ function datasetText(manifest: DatasetManifest, home: Home): string {
     Object.entries(byReason ?? {}).map(([reason, count]) => `left out of ${format}: ${count} (${reason})`),
   );
   const open = leftOut.notEnded === 0 ? [] : [`left out: ${leftOut.notEnded} trials that have not ended`];
+  const redacted = Object.entries(redactions).map(([kind, count]) => `redacted: ${count} × ${kind}`);
   const folder = `dataset: ${home.locate(objectKeys.dataset(name, version))}`;
   return [
     `${name} ${version}`,
@@ -122,6 +123,7 @@ function datasetText(manifest: DatasetManifest, home: Home): string {
     "",
     ...reasons,
     ...open,
+    ...redacted,
     folder,
   ].join("\n");
 }

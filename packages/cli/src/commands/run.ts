@@ -3,6 +3,7 @@ import type { PipelineDeps } from "@tracemill/core/pipeline/deps.ts";
 import type { SandboxProvider } from "@tracemill/core/ports/sandbox.ts";
 import { summaryNow } from "@tracemill/core/report/report-now.ts";
 import { formatDuration } from "@tracemill/core/run/duration.ts";
+import type { ModelFlags } from "@tracemill/core/run/roles.ts";
 import type { RunRecord } from "@tracemill/core/run/run.ts";
 import { createRun, readRunSpec } from "@tracemill/core/run/runs.ts";
 import type { RunSpec, SandboxName } from "@tracemill/core/run/spec.ts";
@@ -16,11 +17,12 @@ import { openSandboxes, pipelineDeps } from "../deps.ts";
 import { describePlan } from "../dry-run.ts";
 import { showProgress } from "../progress.ts";
 import { sayFinished } from "../report-run.ts";
+import { openRunModels } from "../run-models.ts";
 import { choiceHere, choiceOnAws, sandboxOption } from "../sandbox-choice.ts";
 import { checkSpec, type LocalSandbox, requireLocal } from "../spec-check.ts";
 import { readSpecFile } from "../spec-file.ts";
 
-interface Options extends PlaceOptions {
+interface Options extends PlaceOptions, ModelFlags {
   sandbox?: SandboxName;
   resume?: string;
   dryRun?: boolean;
@@ -32,6 +34,7 @@ const help = `
 Examples:
   tracemill run examples/pipelines/folder.yaml
   tracemill run nightly.yaml --dry-run
+  tracemill run examples/pipelines/terminus.yaml --model openai/gpt-5.2
   tracemill run --resume latest
   tracemill run nightly.yaml --on aws --stage prod
 
@@ -51,6 +54,8 @@ export function runCommand(context: CliContext): Command {
     .option("--resume <run>", "go on with a run: its id, the start of its id, its name, or `latest`")
     .option("--dry-run", "say what would run, and run nothing")
     .addOption(sandboxOption())
+    .option("--model <model>", "the model of every agent that takes one: provider/model, or a URL")
+    .option("--judge <model>", "the model that judges")
     .option("--detach", "on AWS: start the run and return at once")
     .option("--json", "events as JSON lines")
     .addHelpText("after", help)
@@ -65,14 +70,16 @@ async function runAction(file: string | undefined, options: Options, context: Cl
     );
   }
   const { resume } = options;
-  if (resume !== undefined && options.sandbox !== undefined) {
+  const forNewRuns = (["sandbox", "model", "judge"] as const).find((flag) => options[flag] !== undefined);
+  if (resume !== undefined && forNewRuns !== undefined) {
     throw new TracemillError(
       "invalid-input",
-      "--sandbox is for new runs: a run that is resumed keeps its own",
+      `--${forNewRuns} is for new runs: a run that is resumed keeps its own`,
     );
   }
   if (isOnAws(options, context)) {
-    const spec = file === undefined ? undefined : await readSpecFile(file, choiceOnAws(options.sandbox));
+    const spec =
+      file === undefined ? undefined : await readSpecFile(file, choiceOnAws(options.sandbox), options);
     await inCloud(options, context, async (cloud) => {
       if (spec !== undefined) return runOnAws(spec, options, cloud, context);
       return resumeOnAws(await chosenRun(resume ?? "", cloud), options, cloud, context);
@@ -95,7 +102,7 @@ async function startHere(
   context: CliContext,
 ): Promise<void> {
   const production = productionOf(context);
-  const spec = await readSpecFile(file, choiceHere(options.sandbox, context));
+  const spec = await readSpecFile(file, choiceHere(options.sandbox, context), options);
   if (options.dryRun === true) return describePlan(spec, home, context);
   await checkSpec(spec, home);
   requireProduction(spec, production);
@@ -139,7 +146,8 @@ export async function execute(execution: Execution, home: LocalHome, context: Cl
   warnAboutSandbox(spec, context);
   const sandboxes = await readySandboxes(spec.sandbox, context);
   const progress = showProgress(out, clock);
-  const options = { ...execution, runId: run.runId, startedAt, sandboxes, onEvent: progress.onEvent };
+  const models = await openRunModels(spec, home, context);
+  const options = { ...execution, runId: run.runId, startedAt, sandboxes, models, onEvent: progress.onEvent };
   let drive: Drive;
   try {
     drive = await driveRun(run.runId, pipelineDeps(context, home, options));

@@ -218,8 +218,16 @@ function attemptText(result: AttemptResult, home: Home): string {
   }
   if (replay !== undefined) lines.push(...replayLines(replay));
   for (const verification of verifications) lines.push(...verificationLines(verification));
+  lines.push(...redactionLines(result));
   for (const key of Object.values(objects)) if (key !== undefined) lines.push(`  ${home.locate(key)}`);
   return lines.join("\n");
+}
+
+function redactionLines({ redactions, redactedFiles }: AttemptResult): string[] {
+  if (redactions === undefined) return [];
+  const kinds = Object.entries(redactions).map(([kind, count]) => `${count} × ${kind}`);
+  const files = redactedFiles === undefined ? [] : [`            in ${redactedFiles.join(", ")}`];
+  return [`  taken out: ${kinds.join(", ")}`, ...files];
 }
 
 function replayLines({ same, calls, differences }: ReplayReport): string[] {

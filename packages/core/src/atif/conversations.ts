@@ -1,3 +1,4 @@
+import { contextSegments } from "./context-segments.ts";
 import { pythonJson } from "./python-json.ts";
 import { assertTextOnly } from "./text-only.ts";
 import type { Content, Step, Trajectory } from "./trajectory.ts";
@@ -24,7 +25,7 @@ export interface ConversationTrial {
 }
 
 export interface ConversationOptions {
-  /** `all`: a row for each turn of the agent, holding everything up to it; `last`: the last of these. */
+  /** `all`: a row for each turn of the agent, holding everything up to it; `last`: the last of these in each context. */
   episodes: "all" | "last";
   /** Puts the tool definitions into the first system message. Default true. */
   embedTools?: boolean;
@@ -63,14 +64,16 @@ export function trajectoryToConversations(
   { episodes, embedTools = true, sharegpt = false }: ConversationOptions,
 ): ConversationRow[] {
   assertTextOnly(trajectory);
-  const ends = trajectory.steps.flatMap((step, index) =>
-    step.source === "agent" && step.is_copied_context !== true ? [index] : [],
-  );
-  const rows = ends.map((end, episode) => ({ end, episode }));
-  return (episodes === "last" ? rows.slice(-1) : rows).map(({ end, episode }) => {
-    const steps = trajectory.steps.slice(0, end + 1);
+  const turns = contextSegments(trajectory).flatMap(({ steps }) => {
+    const ends = steps.flatMap((step, index) =>
+      step.source === "agent" && step.is_copied_context !== true ? [index] : [],
+    );
+    return ends.map((end, at) => ({ steps: steps.slice(0, end + 1), isLast: at === ends.length - 1 }));
+  });
+  return turns.flatMap(({ steps, isLast }, episode) => {
+    if (episodes === "last" && !isLast) return [];
     const messages = conversation(steps, embedTools ? trajectory.agent.tool_definitions : undefined);
-    return row(trajectory, trial, messages, episode, sharegpt);
+    return [row(trajectory, trial, messages, episode, sharegpt)];
   });
 }
 

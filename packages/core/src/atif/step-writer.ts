@@ -33,6 +33,8 @@ interface Draft {
   metrics: Partial<Metrics>;
   extra: Record<string, unknown>;
   timestamp: string | undefined;
+  model: string | undefined;
+  effort: string | number | undefined;
 }
 
 /**
@@ -106,6 +108,13 @@ export class StepWriter {
     Object.assign(this.#openTurn().metrics, metrics);
   }
 
+  /** The model that takes the agent's turn, once it has begun, and how much it was told to think. */
+  named(model: string, effort?: string | number): void {
+    if (this.#turn === undefined) return;
+    this.#turn.model = model;
+    this.#turn.effort = effort;
+  }
+
   /** Facts of the agent's turn that have no field. */
   note(extra: Record<string, unknown>): void {
     if (Object.keys(extra).length > 0) mergeExtra(this.#openTurn().extra, extra);
@@ -162,6 +171,8 @@ export class StepWriter {
       metrics: {},
       extra: {},
       timestamp: undefined,
+      model: undefined,
+      effort: undefined,
     };
     this.#drafts.push(draft);
     return draft;
@@ -201,6 +212,8 @@ function toStep(draft: Draft, stepId: number): Step {
     step_id: stepId,
     source: draft.source,
     message: joined(draft.pieces, "\n\n"),
+    ...(draft.model !== undefined && { model_name: draft.model }),
+    ...(draft.effort !== undefined && { reasoning_effort: draft.effort }),
     ...(draft.timestamp !== undefined && { timestamp: draft.timestamp }),
     ...(reasoning !== "" && { reasoning_content: reasoning }),
     ...(draft.calls.length > 0 && { tool_calls: draft.calls.map(({ call }) => call) }),

@@ -1,3 +1,4 @@
+import { contextSegments } from "../atif/context-segments.ts";
 import { stepMessages } from "../atif/messages.ts";
 import { assertTextOnly } from "../atif/text-only.ts";
 import type { Metrics, Step, Trajectory } from "../atif/trajectory.ts";
@@ -38,8 +39,8 @@ export interface ArtTrajectory extends ArtHistory {
 
 /**
  * An attempt as a trajectory of ART. Turns of the model are choices (trained on); context that was copied and
- * turns that a program made are messages. Subagents of the same model are additional histories. `undefined`
- * when no model has a turn in the main conversation.
+ * turns that a program made are messages. Additional histories are what followed where the context was replaced, and
+ * subagents of the same model. `undefined` when no model has a turn in the first conversation.
  * @throws TracemillError `unsupported` for images and sound.
  */
 export function artTrajectory(
@@ -48,15 +49,17 @@ export function artTrajectory(
   about: { rowId: string; reward: number },
 ): ArtTrajectory | undefined {
   const logs: string[] = [];
-  const main = history(trajectory, logs);
-  if (!main.messages_and_choices.some(isChoice)) return undefined;
+  const contexts = contextSegments(trajectory).map((segment) => history(segment, logs));
+  const [main, ...further] = contexts.map((each, index) =>
+    index === contexts.length - 1 ? withLastFinish(each, result) : each,
+  );
+  if (main === undefined || !main.messages_and_choices.some(isChoice)) return undefined;
   return {
     reward: about.reward,
     metrics: metricsOf(result),
     metadata: metadataOf(result, about.rowId),
-    messages_and_choices: withLastFinish(main.messages_and_choices, result),
-    tools: main.tools,
-    additional_histories: subagentsOf(trajectory).map((subagent) => history(subagent, logs)),
+    ...main,
+    additional_histories: [...further, ...subagentsOf(trajectory).map((each) => history(each, logs))],
     logs: [...logs, ...outcomeLog(result)],
   };
 }
@@ -118,15 +121,16 @@ function logprobs({ completion_token_ids: ids, logprobs: values }: Metrics): Pic
 }
 
 /** The last turn may have been cut off, which only the attempt's outcome says. */
-function withLastFinish(items: MessageOrChoice[], { outcome }: AttemptResult): MessageOrChoice[] {
+function withLastFinish(all: ArtHistory, { outcome }: AttemptResult): ArtHistory {
   const failure = outcome.kind === "agent-failed" ? outcome.failure : undefined;
-  const last = items.findLastIndex(isChoice);
-  return items.map((item, index) => {
+  const last = all.messages_and_choices.findLastIndex(isChoice);
+  const items = all.messages_and_choices.map((item, index) => {
     if (index !== last || !isChoice(item)) return item;
     if (failure === "output-limit" || failure === "context-limit")
-      return { ...item, finish_reason: "length" };
-    return failure === "refusal" ? { ...item, finish_reason: "content_filter" } : item;
+      return { ...item, finish_reason: "length" as const };
+    return failure === "refusal" ? { ...item, finish_reason: "content_filter" as const } : item;
   });
+  return { ...all, messages_and_choices: items };
 }
 
 function metricsOf({ outcome, usage, timings }: AttemptResult): ArtTrajectory["metrics"] {

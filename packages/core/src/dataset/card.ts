@@ -31,6 +31,7 @@ function sections(manifest: DatasetManifest): string[] {
         Object.entries(reasons ?? {}).map(([reason, count]) => `${format}: ${count} by \`${reason}\``),
       ),
     ]),
+    ...redactions(manifest),
     "## Where it comes from",
     markdownList([
       ...lineage.snapshots.map(
@@ -40,6 +41,15 @@ function sections(manifest: DatasetManifest): string[] {
       "`lineage.jsonl` names for each row its trial, attempt, task hash and origin; `manifest.json` the hash of each file",
     ]),
     `Splits are by group: ${leakCheck.groups} groups, ${leakCheck.groupsInSeveralSplits} in more than one split.`,
+  ];
+}
+
+function redactions({ redactions }: DatasetManifest): string[] {
+  if (redactions === undefined) return [];
+  return [
+    "## What was redacted",
+    "Secrets that were found in these rows; `[REDACTED:kind]` stands in their places.",
+    markdownList(Object.entries(redactions).map(([kind, count]) => `${count} × \`${kind}\``)),
   ];
 }
 

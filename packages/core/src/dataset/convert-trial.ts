@@ -1,3 +1,4 @@
+import { contextSegments } from "../atif/context-segments.ts";
 import { parseTrajectory, type Trajectory } from "../atif/trajectory.ts";
 import { isTracemillError } from "../errors.ts";
 import { hashId } from "../ingest/id-set.ts";
@@ -80,10 +81,14 @@ async function trainingRows(
   }
 }
 
+/** One for each conversation that the model had: several where its context was replaced on the way. */
 function sftRows({ result }: CollectedTrial, trajectory: Trajectory): ConvertedRow[] {
-  const rowId = `${result.trial.trialId}/${result.attempt}`;
-  const row = sftRow(result, trajectory, rowId);
-  return row === undefined ? [] : [{ rowId, row, conversation: fingerprint(row.messages, row.tools) }];
+  return contextSegments(trajectory).flatMap((segment, index) => {
+    const attempt = `${result.trial.trialId}/${result.attempt}`;
+    const rowId = index === 0 ? attempt : `${attempt}/context-${index + 1}`;
+    const row = sftRow(result, segment, rowId);
+    return row === undefined ? [] : [{ rowId, row, conversation: fingerprint(row.messages, row.tools) }];
+  });
 }
 
 async function rowsOfHarbor(

@@ -1,5 +1,15 @@
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { allFormats, datasetRows, exportRun, storesWith } from "../../../../test/fakes/exported.ts";
+import {
+  allFormats,
+  datasetRows,
+  datasetText,
+  duckdb,
+  exportRun,
+  storesWith,
+} from "../../../../test/fakes/exported.ts";
+import { filesBelow } from "../../../../test/fakes/files-below.ts";
+import { plantedSecrets, plantedText } from "../../../../test/fakes/planted-secrets.ts";
 import { fixtureTrajectory, type RunFixture } from "../../../../test/fakes/run-fixture.ts";
 import { type TempDir, tempDir } from "../../../../test/fakes/temp-dir.ts";
 
@@ -133,4 +143,47 @@ describe("filters", () => {
     const reasons = { "no-trajectory": 1, "no-agent-turn": 1, "not-text": 1 };
     expect(manifest.leftOut.formats).toEqual({ sft: reasons, harbor: reasons });
   });
+
+  test("secrets that are still in stored trajectories go from every row, and the manifest counts them", async () => {
+    const secrets = plantedSecrets(5);
+    const trajectory = (index: number) => {
+      const plain = fixtureTrajectory(index);
+      const [system, ...rest] = plain.steps;
+      const leak = { step_id: 1, source: "system" as const, message: plantedText(secrets) };
+      return { ...plain, steps: [...(system === undefined ? [] : [leak]), ...rest] };
+    };
+    const deps = await storesWith(dir.path, { trials: 4, trajectory });
+    const manifest = await exportRun(allFormats, deps);
+    expect(Object.keys(manifest.redactions ?? {})).toEqual(
+      expect.arrayContaining([...new Set(secrets.map(({ kind }) => kind))]),
+    );
+    const card = await datasetText(deps.objects, manifest, "README.md");
+    expect(card).toMatch(/\d+ × `github-token`/);
+    const files = await datasetTexts(join(dir.path, "objects/datasets"));
+    for (const { value } of secrets) expect(files.filter(({ text }) => text.includes(value))).toEqual([]);
+    const [first] = await datasetRows(deps.objects, manifest, "sft");
+    expect(JSON.stringify(first)).toContain("[REDACTED:github-token]");
+  });
+
+  test("a dataset without secrets says nothing of them", async () => {
+    const manifest = await exportRun(allFormats, await storesWith(dir.path, { trials: 2 }));
+    expect(manifest).not.toHaveProperty("redactions");
+  });
 });
+
+/** Every file of the datasets, Parquet as rows. */
+async function datasetTexts(folder: string): Promise<{ path: string; text: string }[]> {
+  const texts = Object.entries(await filesBelow(folder)).map(([path, text]) => ({ path, text }));
+  const parquet = texts.filter(({ path }) => path.endsWith(".parquet"));
+  const rows = await Promise.all(
+    parquet.map(async ({ path }) => ({
+      path: `${path} (rows)`,
+      text: JSON.stringify(await duckdb(`SELECT * FROM '${join(folder, path)}'`), jsonValue),
+    })),
+  );
+  return [...texts, ...rows];
+}
+
+function jsonValue(_: string, value: unknown): unknown {
+  return typeof value === "bigint" ? String(value) : value;
+}

@@ -3,6 +3,8 @@ import * as z from "zod";
 import { TracemillError } from "../errors.ts";
 import { contentId } from "../ids.ts";
 import type { RecordStore } from "../ports/record-store.ts";
+import { ruleSetId } from "../redact/create.ts";
+import { type Redactor, redactionsOf } from "../redact/redactor.ts";
 import type { ExportSpec } from "../run/export-spec.ts";
 import { canonicalJson } from "../run/spec.ts";
 import { suggestion } from "../validation.ts";
@@ -21,12 +23,13 @@ import { type Converted, type ConvertedRow, convertTrial } from "./convert-trial
 import { createInstructionReader } from "./instruction.ts";
 import { lineageOf } from "./lineage.ts";
 import { DatasetManifest, publicSpec } from "./manifest.ts";
+import { datasetRedactor, redactedRows } from "./redact-rows.ts";
 import { assertShares, splitOf } from "./splits.ts";
 import { type TableRow, type TablesDeps, type WrittenTables, writeTables } from "./tables.ts";
 import { ExportTally } from "./tally.ts";
 
 /** Part of every version: raise it when the same input comes to give other rows or files. */
-const layoutVersion = 2;
+const layoutVersion = 3;
 
 export interface ExportInput {
   runId: string;
@@ -59,6 +62,7 @@ export async function exportDataset(input: ExportInput, deps: ExportDeps): Promi
   assertAgents(input, trials);
   const version = versionOf({ ...input, spec }, trials);
   const tally = new ExportTally();
+  const redactor = datasetRedactor(input.runSpec);
   return await writeTables(
     {
       name: spec.name,
@@ -66,10 +70,10 @@ export async function exportDataset(input: ExportInput, deps: ExportDeps): Promi
       tables: formats.map((format) => datasetTables[format]),
       splits: Object.keys(spec.splits),
       shardBytes: spec.shardBytes,
-      rows: rowsOf(trials, spec, tally, deps),
+      rows: redactedRows(rowsOf(trials, spec, tally, deps), redactor),
       manifest: {
         schema: DatasetManifest,
-        of: (written) => manifestOf({ ...input, spec }, { version, trials, tally, written }),
+        of: (written) => manifestOf({ ...input, spec }, { version, trials, tally, redactor, written }),
       },
       card: datasetCard,
     },
@@ -95,7 +99,7 @@ function assertAgents({ spec, runSpec }: ExportInput, trials: Collection): void 
 
 function versionOf({ runId, spec, runSpec }: ExportInput, { digest, notEnded }: Collection): string {
   const parts = [canonicalJson(spec), canonicalJson(publicSpec(runSpec) ?? null)];
-  return contentId("ver", [layoutVersion, runId, ...parts, digest, notEnded]);
+  return contentId("ver", [layoutVersion, ruleSetId, runId, ...parts, digest, notEnded]);
 }
 
 /** Every row of the dataset, counted in `tally` on its way. */
@@ -154,17 +158,20 @@ interface Exported {
   version: string;
   trials: Collection;
   tally: ExportTally;
+  redactor: Redactor;
   written: WrittenTables;
 }
 
 function manifestOf({ runId, spec, runSpec }: ExportInput, exported: Exported): DatasetManifest {
-  const { version, trials, tally, written } = exported;
+  const { version, trials, tally, redactor, written } = exported;
+  // Before the counts are read: what is taken out of the spec is among them.
+  const publicRunSpec = redactor.json(publicSpec(runSpec));
   return {
     schemaVersion: 1,
     name: spec.name,
     version,
     runId,
-    spec: publicSpec(runSpec),
+    spec: publicRunSpec,
     export: spec,
     ...(trials.lastEndedAt === undefined ? {} : { lastEndedAt: trials.lastEndedAt }),
     ...written,
@@ -178,5 +185,6 @@ function manifestOf({ runId, spec, runSpec }: ExportInput, exported: Exported): 
     },
     leakCheck: tally.leakCheck(),
     agents: tally.agentSummaries(),
+    ...redactionsOf(redactor),
   };
 }

@@ -52,6 +52,8 @@ export const DatasetManifest = z.strictObject({
       outcomes: z.record(z.string(), count),
     }),
   ),
+  /** Secrets that were still in the rows and were taken out of them, by kind; absent when there were none. */
+  redactions: z.record(z.string(), count).optional(),
 });
 export type DatasetManifest = z.infer<typeof DatasetManifest>;
 

@@ -1,7 +1,6 @@
 import type { TaskFile } from "../harbor/task-files.ts";
 import type { Random } from "../ports/clock.ts";
 import type { ParquetEncoder } from "../ports/parquet.ts";
-import type { Scratch } from "../ports/scratch.ts";
 import type { TrialDeps, TrialEvent } from "../trial/deps.ts";
 import type { StageName } from "./stages.ts";
 
@@ -23,7 +22,6 @@ export interface TaskFolder {
 /** Everything that the stages of a run need. */
 export interface PipelineDeps extends Omit<TrialDeps, "onEvent"> {
   random: Random;
-  scratch: Scratch;
   parquet: ParquetEncoder;
   fetch: typeof globalThis.fetch;
   /** The production API; the token is a secret. Absent: no `source` can be ingested. */

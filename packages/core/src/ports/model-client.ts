@@ -1,3 +1,4 @@
+import type { HttpExchange } from "../capture/http-exchange.ts";
 import type { Usage } from "../run/trial.ts";
 
 /** A message of the conversation, in OpenAI chat form. */
@@ -7,6 +8,11 @@ export interface ChatMessage {
   reasoning_content?: string;
   tool_calls?: { id: string; type: "function"; function: { name: string; arguments: string } }[];
   tool_call_id?: string;
+  /**
+   * What the provider wants to see again with this turn, as it gave it (`ModelAnswer.carry`): signed thinking, encrypted
+   * reasoning. Only a client of the same provider reads it.
+   */
+  carry?: unknown;
 }
 
 /** A tool in OpenAI form: `{type: "function", function: {name, description, parameters}}`. */
@@ -16,6 +22,10 @@ export interface ModelRequest {
   messages: readonly ChatMessage[];
   tools: readonly ToolDefinition[];
   signal: AbortSignal;
+  /** The answer has to be JSON of this schema, for models that can be held to one. */
+  responseSchema?: { name: string; schema: Record<string, unknown> };
+  /** Sees the answer as it streams; what is told here comes whole in the answer. */
+  onDelta?(delta: { text?: string; reasoning?: string }): void;
 }
 
 export interface ToolCall {
@@ -35,17 +45,26 @@ export interface ModelAnswer {
   usage?: Usage;
   /** For training: token ids and log probabilities of the answer, where the model gives them. */
   tokens?: { prompt?: number[]; completion?: number[]; logprobs?: number[] };
+  /** Goes back with this turn: see `ChatMessage.carry`. */
+  carry?: unknown;
+  /** True when the answer came from the response cache: it cost nothing now. */
+  cached?: boolean;
 }
 
 /** A model, live or played back. Wrap it to record exchanges or to hold a budget. */
 export interface ModelClient {
   /** `provider/model`, as records show it. */
   readonly model: string;
-  /** @throws TracemillError `model-failed` (retryable or not), `budget-exceeded`, `cancelled`. */
+  /** True when answers are played back: they cost nothing and no budget counts them. */
+  readonly replayed?: boolean;
+  /** @throws TracemillError `model-failed` (retryable or not), `budget-exceeded`, `turn-limit`, `cancelled`. */
   complete(request: ModelRequest): Promise<ModelAnswer>;
 }
 
-/** One request and its answer, as it is kept in `exchanges.jsonl.zst`. */
+/** A line of `exchanges.jsonl.zst`: what an agent of ours asked through the model port, or what a proxy captured. */
+export type RecordedExchange = Exchange | HttpExchange;
+
+/** One request through the model port and its answer. */
 export interface Exchange {
   startedAt: string;
   endedAt: string;

@@ -1,3 +1,5 @@
+import type { Duplex } from "node:stream";
+
 /**
  * A place where untrusted commands run. Docker, namespaces, or a job's own container.
  * Contract suite: `test/contract/sandbox.ts`.
@@ -45,7 +47,22 @@ export interface SandboxEnvironment {
   buildTimeoutSec: number;
 }
 
+/**
+ * A folder of this machine that a sandbox sees, read-only, without being part of its workspace: programs of an agent.
+ * Its content never changes under the same `id`.
+ */
+export interface SandboxLayer {
+  /** Content id: letters, digits, dot and dash. */
+  id: string;
+  /** Absolute path on this machine. */
+  dir: string;
+  /** Absolute path inside, where nothing else lies: `/opt/tracemill/codex`. */
+  path: string;
+}
+
 export interface SandboxSpec {
+  /** Default: none. */
+  layers?: readonly SandboxLayer[];
   environment: SandboxEnvironment;
   limits: SandboxLimits;
   network: SandboxNetwork;
@@ -89,6 +106,14 @@ export interface SandboxProcess {
   kill(): void;
 }
 
+/** An open door of a sandbox to this process. Closed with the sandbox at the latest. */
+export interface SandboxListener {
+  /** On 127.0.0.1 inside. */
+  port: number;
+  /** Ends it and its connections. Safe to call twice. */
+  close(): Promise<void>;
+}
+
 /** How this sandbox isolates; kept in every attempt's record. */
 export interface SandboxDescription {
   sandbox: string;
@@ -110,6 +135,12 @@ export interface Sandbox {
   /** Runs `command` (an argv, no shell) to its end. Rejects only when the sandbox itself fails. */
   exec(command: readonly string[], options?: ExecOptions): Promise<ExecResult>;
   start(command: readonly string[], options?: Pick<ExecOptions, "cwd" | "env">): Promise<SandboxProcess>;
+  /**
+   * Listens on a port of the sandbox's own 127.0.0.1, whatever its network: connections that are made in there come to
+   * this process. It is how an agent inside reaches its model, and nothing else, without a network.
+   * @throws TracemillError `unsupported` where this process has no way in, with what to do.
+   */
+  listen(onConnection: (connection: Duplex) => void): Promise<SandboxListener>;
   writeFiles(files: Iterable<SandboxFile> | AsyncIterable<SandboxFile>): Promise<void>;
   /**
    * The file's content, `undefined` when absent.

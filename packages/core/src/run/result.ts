@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { Outcome, OutcomeKind } from "./outcome.ts";
-import { AgentEnd, SandboxDescription, Timings, Trial, Usage } from "./trial.ts";
+import { AgentEnd, Redactions, SandboxDescription, Timings, Trial, Usage } from "./trial.ts";
 
 const Timestamp = z.iso.datetime();
 
@@ -67,6 +67,10 @@ export const AttemptResult = z.strictObject({
       holds: z.boolean(),
     })
     .optional(),
+  /** How many secrets were taken out of everything that is kept of this attempt, by kind. */
+  redactions: Redactions.optional(),
+  /** Files of the workspace that held some; the first 20. */
+  redactedFiles: z.array(z.string()).optional(),
   /** Keys of this attempt's other objects. */
   objects: z.strictObject({
     trajectory: z.string().optional(),

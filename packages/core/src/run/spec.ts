@@ -2,6 +2,8 @@ import * as z from "zod";
 import { TracemillError } from "../errors.ts";
 import { sha256Hex } from "../ids.ts";
 import { MOST_REQUESTS } from "../ingest/request-limit.ts";
+import { modelKeys } from "../models/model-spec.ts";
+import { defaultRedaction, RedactionPolicy } from "../redact/policy.ts";
 import { parseAs } from "../validation.ts";
 import { Duration } from "./duration.ts";
 import { ExportSpec } from "./export-spec.ts";
@@ -66,6 +68,8 @@ const limits = <D extends z.ZodType<number>>(duration: D) =>
     /** Prompt plus completion tokens of an attempt. */
     tokens: z.number().int().positive().optional(),
     costUsd: z.number().positive().optional(),
+    /** Requests to models in an attempt. */
+    turns: z.number().int().positive().optional(),
     /** Caps on the whole run: it stops, keeps what it has, and can be resumed. */
     run: z
       .strictObject({
@@ -103,6 +107,8 @@ const runSpec = <D extends z.ZodType<number>, S extends z.ZodType<SandboxName | 
       sandbox,
       /** Models that GPU jobs serve, by the name that `agents[].model` gives. */
       models: z.record(z.string(), servedModel(duration)).default({}),
+      ...modelKeys,
+      redact: RedactionPolicy.default(defaultRedaction),
       aws: AwsOptions.default({ jobs: 100, spot: true }),
       /** `task`: as each task says; `none`: never, whatever a task says. */
       network: z.enum(["task", "none"]).default("task"),
@@ -138,14 +144,7 @@ export function parseRunSpec(
 ): RunSpec {
   const parsed = parseAs(RunSpec, value, where, "invalid-spec");
   const spec = { ...parsed, sandbox: parsed.sandbox ?? defaults.sandbox };
-  const keys = spec.agents.map((agent) => JSON.stringify(agent));
-  const twice = spec.agents.find((_, index) => keys.indexOf(keys[index] ?? "") !== index);
-  if (twice !== undefined) {
-    throw new TracemillError(
-      "invalid-spec",
-      `${where}: \`agents\` names ${twice.name} twice with the same settings; raise \`attempts\` for more trials`,
-    );
-  }
+  requireDifferent(spec.agents, where);
   if (spec.sandbox === "job" && spec.network === "none") {
     throw new TracemillError(
       "invalid-spec",
@@ -157,6 +156,17 @@ export function parseRunSpec(
     throw new TracemillError("invalid-spec", `${where}: \`export.splits\` add up to ${total}, not to 1`);
   }
   return spec;
+}
+
+/** @throws TracemillError `invalid-spec` for two agents that are alike. */
+export function requireDifferent(agents: readonly AgentRef[], where: string): void {
+  const keys = agents.map((agent) => JSON.stringify(agent));
+  const twice = agents.find((_, index) => keys.indexOf(keys[index] ?? "") !== index);
+  if (twice === undefined) return;
+  throw new TracemillError(
+    "invalid-spec",
+    `${where}: \`agents\` names ${twice.name} twice with the same settings; raise \`attempts\` for more trials`,
+  );
 }
 
 /** @throws TracemillError `invalid-spec` for what only a run on a machine of one's own can do. */

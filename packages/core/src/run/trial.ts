@@ -94,6 +94,8 @@ export const Usage = z.strictObject({
   promptTokens: z.number().int().min(0),
   completionTokens: z.number().int().min(0),
   cachedTokens: z.number().int().min(0),
+  /** Of the prompt tokens, those that a provider wrote to its cache, where it says so: some charge more for them. */
+  cacheWriteTokens: z.number().int().min(0).optional(),
   /** US dollars; absent when no price is known. */
   costUsd: z.number().min(0).optional(),
 });
@@ -149,12 +151,20 @@ export const Timings = z.strictObject({
 });
 export type Timings = z.infer<typeof Timings>;
 
+/** Secrets that were taken out, by kind. */
+export const Redactions = z.record(z.string(), z.number().int().positive());
+export type Redactions = z.infer<typeof Redactions>;
+
 /** What the agent's part of an attempt left for its verification. */
 export const Trace = z.strictObject({
   agentEnd: AgentEnd,
   usage: Usage.optional(),
   timings: Timings,
   sandbox: SandboxDescription.optional(),
+  /** How many secrets were taken out before anything was stored, by kind. */
+  redactions: Redactions.optional(),
+  /** Files of the workspace that held some: what is verified is not what the agent left. The first 20. */
+  redactedFiles: z.array(z.string()).optional(),
   /** Keys of the objects that were stored. */
   objects: z.strictObject({
     trajectory: z.string(),

@@ -3,26 +3,38 @@ import type { Usage } from "./trial.ts";
 export const noUsage: Usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0 };
 
 export function addUsage(a: Usage, b: Usage): Usage {
-  const cost =
-    a.costUsd === undefined && b.costUsd === undefined ? undefined : (a.costUsd ?? 0) + (b.costUsd ?? 0);
+  const sum = (x: number, y: number): number => x + y;
+  const cacheWrites = combined(a.cacheWriteTokens, b.cacheWriteTokens, sum);
+  const cost = combined(a.costUsd, b.costUsd, sum);
   return {
     promptTokens: a.promptTokens + b.promptTokens,
     completionTokens: a.completionTokens + b.completionTokens,
     cachedTokens: a.cachedTokens + b.cachedTokens,
+    ...(cacheWrites === undefined ? {} : { cacheWriteTokens: cacheWrites }),
     ...(cost === undefined ? {} : { costUsd: cost }),
   };
 }
 
 /** The larger of the two in each count. */
 export function largerUsage(a: Usage, b: Usage): Usage {
-  const cost =
-    a.costUsd === undefined && b.costUsd === undefined ? undefined : Math.max(a.costUsd ?? 0, b.costUsd ?? 0);
+  const cacheWrites = combined(a.cacheWriteTokens, b.cacheWriteTokens, Math.max);
+  const cost = combined(a.costUsd, b.costUsd, Math.max);
   return {
     promptTokens: Math.max(a.promptTokens, b.promptTokens),
     completionTokens: Math.max(a.completionTokens, b.completionTokens),
     cachedTokens: Math.max(a.cachedTokens, b.cachedTokens),
+    ...(cacheWrites === undefined ? {} : { cacheWriteTokens: cacheWrites }),
     ...(cost === undefined ? {} : { costUsd: cost }),
   };
+}
+
+/** What neither side knows stays unknown; a side that does not know counts as nothing. */
+function combined(
+  a: number | undefined,
+  b: number | undefined,
+  combine: (a: number, b: number) => number,
+): number | undefined {
+  return a === undefined && b === undefined ? undefined : combine(a ?? 0, b ?? 0);
 }
 
 /** Usage under the names that ATIF's metrics have. */

@@ -1,6 +1,6 @@
 import { TracemillError } from "../errors.ts";
 import { recordKeys } from "../keys.ts";
-import type { BudgetMeter } from "../ports/agent.ts";
+import type { BudgetMeter, ReachedCap } from "../ports/agent.ts";
 import type { RecordStore } from "../ports/record-store.ts";
 import type { Limits } from "../run/spec.ts";
 import { TrialRecord, type Usage } from "../run/trial.ts";
@@ -66,6 +66,8 @@ export class RunBudget {
 /** Counts one attempt's usage against its own caps and the run's. */
 export class AttemptBudget implements BudgetMeter {
   #used: Usage = noUsage;
+  #turns = 0;
+  #reached: ReachedCap | undefined;
   readonly #limits: Limits;
   readonly #run: RunBudget;
   readonly #now: () => number;
@@ -81,25 +83,53 @@ export class AttemptBudget implements BudgetMeter {
     return this.#used === noUsage ? undefined : this.#used;
   }
 
+  get reached(): ReachedCap | undefined {
+    return this.#reached;
+  }
+
+  admit(): ReachedCap | undefined {
+    this.#reached ??= this.#fullCap() ?? this.#turnCap();
+    if (this.#reached === undefined) this.#turns += 1;
+    return this.#reached;
+  }
+
   spend(usage: Usage): void {
     this.#used = addUsage(this.#used, usage);
     this.#run.add(usage);
     const reason = capReached(this.#used, this.#limits, "limits.") ?? this.#run.exceeded(this.#now());
-    if (reason !== undefined) throw new TracemillError("budget-exceeded", reason);
+    if (reason === undefined) return;
+    this.#reached ??= { kind: "budget", reason };
+    throw new TracemillError("budget-exceeded", reason);
+  }
+
+  /** Used up to the last token is enough here: whatever is asked next would go beyond. */
+  #fullCap(): ReachedCap | undefined {
+    const reason = capReached(this.#used, this.#limits, "limits.", "full") ?? this.#run.exceeded(this.#now());
+    return reason === undefined ? undefined : { kind: "budget", reason };
+  }
+
+  #turnCap(): ReachedCap | undefined {
+    const { turns } = this.#limits;
+    if (turns === undefined || this.#turns < turns) return undefined;
+    return { kind: "turns", reason: `it had not come to an end after ${turns} turns (\`limits.turns\`)` };
   }
 }
 
+/** Whether a cap is gone beyond, or (`full`) used up so that nothing more can be asked. */
 function capReached(
   used: Usage,
   caps: { tokens?: number | undefined; costUsd?: number | undefined },
   path: string,
+  when: "beyond" | "full" = "beyond",
 ): string | undefined {
+  const isReached = (amount: number, cap: number): boolean =>
+    amount > cap || (when === "full" && amount === cap);
   const tokens = used.promptTokens + used.completionTokens;
-  if (caps.tokens !== undefined && tokens > caps.tokens) {
+  if (caps.tokens !== undefined && isReached(tokens, caps.tokens)) {
     return `${tokens} tokens used, ${caps.tokens} allowed (\`${path}tokens\`)`;
   }
   const cost = used.costUsd ?? 0;
-  if (caps.costUsd !== undefined && cost > caps.costUsd) {
+  if (caps.costUsd !== undefined && isReached(cost, caps.costUsd)) {
     return `${cost.toFixed(4)} USD used, ${caps.costUsd} allowed (\`${path}costUsd\`)`;
   }
   return undefined;

@@ -1,8 +1,11 @@
 import type { AgentRegistry, ModelEndpoint } from "../ports/agent.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { ModelAccess } from "../ports/model-access.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { RecordStore } from "../ports/record-store.ts";
 import type { SandboxProvider } from "../ports/sandbox.ts";
+import type { Scratch } from "../ports/scratch.ts";
+import type { ScanningRedactor } from "../redact/scanning-redactor.ts";
 import type { Outcome } from "../run/outcome.ts";
 import type { RunSpec } from "../run/spec.ts";
 import type { Usage } from "../run/trial.ts";
@@ -47,6 +50,11 @@ export interface TrialDeps {
   records: RecordStore;
   sandboxes: SandboxProvider;
   agents: AgentRegistry;
+  models: ModelAccess;
+  /** A redactor of its own for each attempt, as the spec's `redact` says. */
+  redactor(): ScanningRedactor;
+  /** For exchanges while an attempt goes on. */
+  scratch: Scratch;
   tasks: TaskLoader;
   budget: RunBudget;
   clock: Clock;

@@ -1,6 +1,7 @@
 import { parseTrajectory, type Trajectory } from "../atif/trajectory.ts";
 import { TracemillError } from "../errors.ts";
-import { isRetryable, isReward, type Outcome, type Rewards } from "../run/outcome.ts";
+import { sumOfCounts } from "../redact/redactor.ts";
+import { isRetryable, isReward, type Outcome, type Rewards, rewardOf } from "../run/outcome.ts";
 import type { ReplayReport, Verification } from "../run/result.ts";
 import type { AttemptSummary, Trace, Trial, TrialRecord } from "../run/trial.ts";
 import { finalAnswer, sameAnswer } from "../scenario/answer.ts";
@@ -65,23 +66,28 @@ async function evaluate(
   signal: AbortSignal,
 ): Promise<Evaluated | "stopped"> {
   const verifications: Verification[] = [];
+  const redactor = deps.redactor();
   const startedAt = deps.clock.now();
   const judged = await judge(trial, trace, verifications, deps, signal);
   if (signal.aborted && "failure" in judged) return "stopped";
-  const { agentEnd, usage, sandbox, objects } = trace;
+  const { agentEnd, usage, sandbox, objects, redactedFiles } = trace;
   const { replay } = judged;
+  const outcome = redactor.json("rewards" in judged ? outcomeOf(trace, judged) : judged.failure);
+  const details = {
+    agentEnd,
+    timings: { ...trace.timings, verifierMs: deps.clock.now() - startedAt },
+    ...(sandbox === undefined ? {} : { sandbox }),
+    verifications: redactor.json(verifications),
+    ...(replay === undefined ? {} : { replay }),
+    ...(redactedFiles === undefined ? {} : { redactedFiles }),
+    objects,
+  };
+  const redactions = sumOfCounts(trace.redactions, redactor.counts);
   return {
-    outcome: "rewards" in judged ? outcomeWith(agentEnd, judged.rewards) : judged.failure,
-    decidedBy: "rewards" in judged ? judged.decidedBy : "none",
+    outcome,
+    decidedBy: "rewards" in outcome && "rewards" in judged ? judged.decidedBy : "none",
     ...(usage === undefined ? {} : { usage }),
-    details: {
-      agentEnd,
-      timings: { ...trace.timings, verifierMs: deps.clock.now() - startedAt },
-      ...(sandbox === undefined ? {} : { sandbox }),
-      verifications,
-      ...(replay === undefined ? {} : { replay }),
-      objects,
-    },
+    details: { ...details, ...(redactions === undefined ? {} : { redactions }) },
   };
 }
 
@@ -150,7 +156,18 @@ async function readReplayReport(
   return (await readTrajectory(key, deps)).extra?.replay as ReplayReport | undefined;
 }
 
-/** An agent that failed keeps its reward: what it left behind was verified all the same. */
-function outcomeWith(agentEnd: Trace["agentEnd"], rewards: Rewards): Outcome {
-  return agentEnd.kind === "completed" ? { kind: "scored", rewards } : { ...agentEnd, rewards };
+/**
+ * The outcome of what was judged. An agent that failed keeps its reward: what it left behind was verified all the
+ * same. Tests that saw other files than it left say nothing when they give no reward.
+ */
+function outcomeOf({ agentEnd, redactedFiles = [] }: Trace, { rewards, decidedBy }: Judgement): Outcome {
+  const outcome: Outcome =
+    agentEnd.kind === "completed" ? { kind: "scored", rewards } : { ...agentEnd, rewards };
+  const isTrusted = decidedBy !== "tests" || redactedFiles.length === 0 || (rewardOf(outcome) ?? 0) > 0;
+  if (isTrusted) return outcome;
+  const files = redactedFiles.slice(0, 3).join(", ");
+  return {
+    kind: "verifier-failed",
+    reason: `the tests gave no reward to a workspace that is not as the agent left it: secrets were taken out of ${files}. To have it judged as it was, say \`redact: { workspace: keep }\` in the spec`,
+  };
 }

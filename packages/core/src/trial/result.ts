@@ -9,7 +9,17 @@ import type { TrialDeps } from "./deps.ts";
 export const noTime: Timings = { environmentMs: 0, agentMs: 0, verifierMs: 0 };
 
 type Details = Partial<
-  Pick<AttemptResult, "agentEnd" | "timings" | "sandbox" | "verifications" | "replay" | "objects">
+  Pick<
+    AttemptResult,
+    | "agentEnd"
+    | "timings"
+    | "sandbox"
+    | "verifications"
+    | "replay"
+    | "objects"
+    | "redactions"
+    | "redactedFiles"
+  >
 >;
 
 /**

@@ -1,27 +1,26 @@
 import { parseTrajectory, type Trajectory } from "../atif/trajectory.ts";
 import { isTracemillError, TracemillError } from "../errors.ts";
 import type { HarborTask } from "../harbor/task.ts";
-import { objectKeys } from "../keys.ts";
-import type { AgentResult, LoadedTask, ModelEndpoint } from "../ports/agent.ts";
-import type { Exchange } from "../ports/model-client.ts";
+import type { AgentContext, AgentResult, LoadedTask, ModelEndpoint } from "../ports/agent.ts";
 import type { Sandbox } from "../ports/sandbox.ts";
-import type { Timings, Trace, Trial } from "../run/trial.ts";
-import { jsonLinesBody, readJson } from "../stored-json.ts";
+import { redactionsOf } from "../redact/redactor.ts";
+import type { ScanningRedactor } from "../redact/scanning-redactor.ts";
+import type { Timings, Trace, Trial, Usage } from "../run/trial.ts";
+import { readJson } from "../stored-json.ts";
+import { attemptModels } from "./attempt-models.ts";
 import { AttemptBudget } from "./budget.ts";
 import { claimTrial, type TracingRow } from "./claim.ts";
 import type { TrialDeps, TrialProgress } from "./deps.ts";
 import { type Ending, endAttempt } from "./end.ts";
 import { awaitHealthy, sandboxSpecOf } from "./environment.ts";
+import { ExchangeLog } from "./exchange-log.ts";
 import { busyWhenLost, newLease, underLease } from "./lease.ts";
 import { outcomeOfError } from "./outcome-of-error.ts";
 import { isStopping } from "./policy.ts";
 import { type HeldRecord, trialLabel, writeOwnRecord } from "./record.ts";
 import { noTime } from "./result.ts";
+import { storeTrace, storeUnfinished } from "./store-trace.ts";
 import { timerMs, underTimeLimit } from "./time-limit.ts";
-import { storeWorkspace } from "./workspace.ts";
-
-/** Folders of the verification alone; the agent's workspace never includes them. */
-const verifierOnly = ["/tests", "/solution"] as const;
 
 /**
  * The agent's part of a trial: claims its next attempt, runs the agent, stores what it left behind. Attempts
@@ -83,29 +82,37 @@ async function runAgent(
 ): Promise<Traced> {
   const timings = { ...noTime };
   const budget = new AttemptBudget(deps.spec.limits, deps.budget, () => deps.clock.now());
-  const exchanges: Exchange[] = [];
+  const redactor = deps.redactor();
+  await using exchanges = new ExchangeLog(deps.scratch, redactor);
+  const store = { trial, attempt, exchanges, redactor, deps };
+  const work: Work = { budget, redactor, exchanges, soFar: () => undefined };
+  const common = () => ({ timings, ...redactionsOf(redactor) });
   let sandbox: Sandbox | undefined;
   try {
     const task = await deps.tasks.load(trial.task);
     // Before the sandbox is opened and the agent's time begins: a server may take minutes to start.
     const endpoint = await endpointOf(trial, deps, signal);
     sandbox = await timed(timings, "environmentMs", deps, () => openSandbox(trial, task, deps, signal));
-    const work = { task, sandbox, endpoint, budget, exchanges };
-    const result = await timed(timings, "agentMs", deps, () => callAgent(trial, work, deps, signal));
+    const place = { task, sandbox, endpoint };
+    const result = await timed(timings, "agentMs", deps, () => callAgent(trial, place, work, deps, signal));
     signal.throwIfAborted();
     if (task.kind === "harbor" && sandbox !== undefined) await collectArtifacts(task.harbor, sandbox, signal);
-    const objects = await storeTrace(trial, attempt, result, exchanges, sandbox, deps);
-    const { end: agentEnd, usage = budget.used } = result;
+    const stored = await storeTrace(store, result, sandbox);
+    const { usage = budget.used } = result;
+    const agentEnd = redactor.json(result.end);
     const described = sandbox === undefined ? {} : { sandbox: sandbox.description };
-    return { trace: { agentEnd, ...(usage === undefined ? {} : { usage }), timings, ...described, objects } };
+    return { trace: { agentEnd, ...withUsage(usage), ...described, ...stored, ...common() } };
   } catch (error) {
-    const outcome = outcomeOfError(causeOfEnd(signal, error), "agent");
-    const { used: usage } = budget;
-    const objects = await storeExchanges(trial, attempt, exchanges, deps);
-    return { outcome, ...(usage === undefined ? {} : { usage }), details: { timings, objects } };
+    const outcome = redactor.json(outcomeOfError(causeOfEnd(signal, error), "agent"));
+    const objects = await storeUnfinished(store, work.soFar());
+    return { outcome, ...withUsage(budget.used), details: { objects, ...common() } };
   } finally {
     await closeSandbox(sandbox);
   }
+}
+
+function withUsage(usage: Usage | undefined): { usage?: Usage } {
+  return usage === undefined ? {} : { usage };
 }
 
 /** Runs the commands with which a task gathers what its verifier will want (`[[verifier.collect]]`). */
@@ -130,7 +137,12 @@ async function openSandbox(
 ): Promise<Sandbox | undefined> {
   if (!deps.agents(trial.agent.name).needsSandbox(trial.task)) return undefined;
   const spec = sandboxSpecOf(task, "agent", deps.spec, trialLabel(trial));
-  const sandbox = await deps.sandboxes.create({ ...spec, signal });
+  const layers = await deps.agents(trial.agent.name).layers?.(trial.agent, signal);
+  const sandbox = await deps.sandboxes.create({
+    ...spec,
+    ...(layers === undefined ? {} : { layers }),
+    signal,
+  });
   if (task.kind === "scenario") return sandbox;
   try {
     await awaitHealthy(task.harbor.config, sandbox, deps.clock, signal);
@@ -149,35 +161,33 @@ async function endpointOf(
   return model === undefined ? undefined : deps.modelEndpoint?.(model, signal);
 }
 
-interface Work {
+/** Where an agent works. */
+interface Place {
   task: LoadedTask;
   sandbox: Sandbox | undefined;
   endpoint: ModelEndpoint | undefined;
+}
+
+/** What an agent's work is held by, and what is kept of it. */
+interface Work {
   budget: AttemptBudget;
-  /** Grows while the agent runs. */
-  exchanges: Exchange[];
+  redactor: ScanningRedactor;
+  exchanges: ExchangeLog;
+  /** The trajectory so far, once the agent has said how to get it. */
+  soFar(): Trajectory | undefined;
 }
 
 /** Runs the agent under its time limit. An agent that runs out of time has failed, and its work still counts. */
 async function callAgent(
   trial: Trial,
-  { task, sandbox, endpoint, budget, exchanges }: Work,
+  place: Place,
+  work: Work,
   deps: TrialDeps,
   signal: AbortSignal,
 ): Promise<AgentResult> {
+  const { task, sandbox } = place;
   const limitMs = timeLimitOf(task, deps);
-  const reference = await readReference(trial, deps);
-  const context = {
-    agent: trial.agent,
-    task,
-    ...(reference === undefined ? {} : { reference, solutionId: trial.reference?.solutionId ?? "" }),
-    ...(sandbox === undefined ? {} : { sandbox }),
-    ...(endpoint === undefined ? {} : { modelEndpoint: endpoint }),
-    budget,
-    env: deps.spec.env,
-    clock: deps.clock,
-    record: (exchange: Exchange) => void exchanges.push(exchange),
-  };
+  const context = await contextOf(trial, place, work, deps);
   const limit = { limitMs, signal, force: () => closeSandbox(sandbox) };
   const { value, timedOut } = await underTimeLimit(limit, deps.clock, (stop) =>
     deps.agents(trial.agent.name).run({ ...context, signal: stop }),
@@ -185,6 +195,46 @@ async function callAgent(
   if (!timedOut || limitMs === undefined) return value;
   const reason = `the agent's time ran out after ${limitMs / 1_000} s`;
   return { ...value, end: { kind: "agent-failed", failure: "timeout", reason } };
+}
+
+async function contextOf(
+  trial: Trial,
+  { task, sandbox, endpoint }: Place,
+  work: Work,
+  deps: TrialDeps,
+): Promise<Omit<AgentContext, "signal">> {
+  const { agent } = trial;
+  const { budget, redactor, exchanges } = work;
+  const reference = await readReference(trial, deps);
+  const served =
+    endpoint === undefined || agent.model === undefined ? {} : { served: { model: agent.model, endpoint } };
+  const recorded = reference === undefined ? {} : { reference };
+  const metering = { ...served, ...recorded, budget, clock: deps.clock, record: exchanges.record };
+  return {
+    agent,
+    task,
+    ...recorded,
+    ...(reference === undefined ? {} : { solutionId: trial.reference?.solutionId ?? "" }),
+    ...(sandbox === undefined ? {} : { sandbox }),
+    models: attemptModels(deps.models, metering),
+    budget,
+    redactor,
+    env: deps.spec.env,
+    clock: deps.clock,
+    record: exchanges.record,
+    keepTrajectory: (soFar) => {
+      work.soFar = () => validSoFar(soFar);
+    },
+  };
+}
+
+/** What an agent has of its trajectory, unless there is nothing to keep yet. */
+function validSoFar(soFar: () => Trajectory): Trajectory | undefined {
+  try {
+    return parseTrajectory(soFar(), "the trajectory so far");
+  } catch {
+    return undefined;
+  }
 }
 
 function timeLimitOf(task: LoadedTask, deps: TrialDeps): number | undefined {
@@ -198,42 +248,6 @@ function timeLimitOf(task: LoadedTask, deps: TrialDeps): number | undefined {
 async function readReference(trial: Trial, deps: TrialDeps): Promise<Trajectory | undefined> {
   const key = trial.reference?.trajectoryKey;
   return key === undefined ? undefined : parseTrajectory(await readJson(deps.objects, key), key);
-}
-
-async function storeTrace(
-  trial: Trial,
-  attempt: number,
-  result: AgentResult,
-  exchanges: readonly Exchange[],
-  sandbox: Sandbox | undefined,
-  deps: TrialDeps,
-): Promise<Trace["objects"]> {
-  const { runId } = deps;
-  const trajectory = objectKeys.attempt(runId, trial.trialId, attempt, "trajectory.json");
-  const artifacts = objectKeys.attempt(runId, trial.trialId, attempt, "artifacts.tar.zst");
-  const withReplay =
-    result.replay === undefined
-      ? result.trajectory
-      : { ...result.trajectory, extra: { ...result.trajectory.extra, replay: result.replay } };
-  await deps.objects.put(trajectory, Buffer.from(`${JSON.stringify(withReplay)}\n`));
-  const stored = await storeExchanges(trial, attempt, exchanges, deps);
-  const changed =
-    sandbox !== undefined &&
-    (await storeWorkspace(artifacts, sandbox.diff({ exclude: verifierOnly }), deps.objects));
-  return { trajectory, ...stored, ...(changed ? { artifacts } : {}) };
-}
-
-/** Keeps what was said to and by models, of failed attempts too: it was paid for. */
-async function storeExchanges(
-  trial: Trial,
-  attempt: number,
-  exchanges: readonly Exchange[],
-  { objects, runId }: TrialDeps,
-): Promise<{ exchanges?: string }> {
-  if (exchanges.length === 0) return {};
-  const key = objectKeys.attempt(runId, trial.trialId, attempt, "exchanges.jsonl.zst");
-  await objects.put(key, jsonLinesBody([...exchanges]));
-  return { exchanges: key };
 }
 
 /**

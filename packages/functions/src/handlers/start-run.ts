@@ -1,3 +1,4 @@
+import { agentRegistry } from "@tracemill/agents/registry.ts";
 import { clock, executions, log, objects, records } from "../deps.ts";
 import { handlerOf } from "../edge.ts";
 import { StartRunInput, startRun } from "../start-run/start-run.ts";
@@ -7,6 +8,7 @@ export const handler = handlerOf("input of start-run", StartRunInput, async (inp
   startRun(input, {
     objects: objects(),
     records: records(),
+    agents: agentRegistry(),
     clock,
     executions: await executions(),
     log: log(),

@@ -1,3 +1,4 @@
+import { agentRegistry } from "@tracemill/agents/registry.ts";
 import { objectKeys } from "@tracemill/core/keys.ts";
 import { listRuns, readRunSpec } from "@tracemill/core/run/runs.ts";
 import { describe, expect, test } from "vitest";
@@ -16,6 +17,7 @@ async function world(spec: Record<string, unknown> = {}) {
   const deps: StartRunDeps = {
     objects: memoryObjectStore(),
     records: memoryRecordStore(),
+    agents: agentRegistry(),
     clock,
     executions,
     log: keptLog(),

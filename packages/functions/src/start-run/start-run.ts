@@ -3,9 +3,11 @@ import { TracemillError } from "@tracemill/core/errors.ts";
 import { snapshotRunId } from "@tracemill/core/ids.ts";
 import { objectKeys } from "@tracemill/core/keys.ts";
 import { isSnapshotPlace } from "@tracemill/core/pipeline/prepare-tasks.ts";
+import type { AgentRegistry } from "@tracemill/core/ports/agent.ts";
 import type { Clock } from "@tracemill/core/ports/clock.ts";
 import type { ObjectStore } from "@tracemill/core/ports/object-store.ts";
 import type { RecordStore } from "@tracemill/core/ports/record-store.ts";
+import { resolveRoles } from "@tracemill/core/run/roles.ts";
 import { createRun } from "@tracemill/core/run/runs.ts";
 import { parseRunSpec, type RunSpec, requireOnAws } from "@tracemill/core/run/spec.ts";
 import { readJson } from "@tracemill/core/stored-json.ts";
@@ -24,6 +26,8 @@ export type StartRunInput = z.infer<typeof StartRunInput>;
 export interface StartRunDeps {
   objects: ObjectStore;
   records: RecordStore;
+  /** Says which agents take a model. */
+  agents: AgentRegistry;
   clock: Clock;
   executions: Pick<Executions, "start">;
   log: Log;
@@ -38,7 +42,7 @@ export async function startRun(
   { spec: name, source, snapshotId }: StartRunInput,
   deps: StartRunDeps,
 ): Promise<{ runId: string; execution: string }> {
-  const spec = pinned(await readSpec(name, deps.objects), { source, snapshotId });
+  const spec = pinned(await readSpec(name, deps), { source, snapshotId });
   const { runId, createdAt } = await createRun(spec, deps, snapshotRunId(snapshotId, name));
   const execution = `${runId}-1`;
   // The same input each time: a start of the same name with another one would be refused.
@@ -54,9 +58,12 @@ function pinned(spec: RunSpec, { source, snapshotId }: Omit<StartRunInput, "spec
   return { ...spec, source: { ...spec.source, snapshot: snapshotId } };
 }
 
-async function readSpec(name: string, objects: ObjectStore): Promise<RunSpec> {
+async function readSpec(
+  name: string,
+  { objects, agents }: Pick<StartRunDeps, "objects" | "agents">,
+): Promise<RunSpec> {
   const key = objectKeys.storedSpec(name);
-  const spec = parseRunSpec(await readJson(objects, key), key);
+  const spec = resolveRoles(parseRunSpec(await readJson(objects, key), key), agents);
   requireOnAws(spec, key);
   const folder = spec.tasks.find((place) => !isSnapshotPlace(place));
   if (folder === undefined) return spec;

@@ -41,6 +41,10 @@ export function stepDeps(
     records,
     sandboxes: noSandboxes,
     agents,
+    models: noModels,
+    redactor: () => {
+      throw unavailable("redactor");
+    },
     tasks: noTasks,
     budget: new RunBudget(spec.limits.run, startedAt),
     clock: systemClock,
@@ -73,6 +77,11 @@ const noAgents: PipelineDeps["agents"] = () => {
 
 /** Trials unpack tasks; no step does. */
 const noTasks: PipelineDeps["tasks"] = { load: () => Promise.reject(unavailable("unpacked tasks")) };
+
+const noModels: PipelineDeps["models"] = {
+  open: () => Promise.reject(unavailable("models")),
+  upstream: () => Promise.reject(unavailable("models")),
+};
 
 const noSandboxes: SandboxProvider = {
   name: "in-process",

@@ -24,7 +24,7 @@ function baseDefinition(): JobDefinition {
           taskRoleArn: "arn:aws:iam::123456789012:role/worker",
           runtimePlatform: { cpuArchitecture: "ARM64", operatingSystemFamily: "LINUX" },
           ephemeralStorage: { sizeInGiB: 50 },
-          volumes: [{ name: "tmp" }, { name: "box-0" }],
+          volumes: [{ name: "tmp" }, { name: "box-0" }, { name: "layers" }],
           containers: [
             {
               name: "worker",
@@ -35,6 +35,7 @@ function baseDefinition(): JobDefinition {
               mountPoints: [
                 { sourceVolume: "tmp", containerPath: "/tmp", readOnly: false },
                 { sourceVolume: "box-0", containerPath: "/tracemill/boxes/0", readOnly: false },
+                { sourceVolume: "layers", containerPath: "/tracemill/layers", readOnly: false },
               ],
             },
             {
@@ -44,7 +45,10 @@ function baseDefinition(): JobDefinition {
               command: ["/bin/sh", "/tracemill/box.sh", "0"],
               dependsOn: [{ containerName: "worker", condition: "START" }],
               resourceRequirements: [{ type: "MEMORY", value: "2048" }],
-              mountPoints: [{ sourceVolume: "box-0", containerPath: "/tracemill", readOnly: false }],
+              mountPoints: [
+                { sourceVolume: "box-0", containerPath: "/tracemill", readOnly: false },
+                { sourceVolume: "layers", containerPath: "/opt/tracemill", readOnly: true },
+              ],
             },
           ],
         },
@@ -89,17 +93,21 @@ describe("the job definition of an environment", () => {
     expect(containers.every(({ name, essential }) => essential === (name === "worker"))).toBe(true);
   });
 
-  test("gives each box a volume that it shares with the worker alone", () => {
+  test("gives each box a volume that it shares with the worker alone, and one of all that it may read", () => {
     const { containers, volumes } = taskOf(made());
     const boxNames = Array.from({ length: 9 }, (_, index) => `box-${index}`);
-    expect(volumes?.map(({ name }) => name)).toEqual(["tmp", ...boxNames]);
+    expect(volumes?.map(({ name }) => name)).toEqual(["tmp", ...boxNames, "layers"]);
     const [worker, ...boxes] = containers;
     expect(worker?.mountPoints?.map((mount) => [mount.sourceVolume, mount.containerPath])).toEqual([
       ["tmp", "/tmp"],
       ...boxNames.map((name, index) => [name, `/tracemill/boxes/${index}`]),
+      ["layers", "/tracemill/layers"],
     ]);
     expect(boxes.map(({ mountPoints }) => mountPoints)).toEqual(
-      boxNames.map((sourceVolume) => [{ sourceVolume, containerPath: "/tracemill", readOnly: false }]),
+      boxNames.map((sourceVolume) => [
+        { sourceVolume, containerPath: "/tracemill", readOnly: false },
+        { sourceVolume: "layers", containerPath: "/opt/tracemill", readOnly: true },
+      ]),
     );
   });
 

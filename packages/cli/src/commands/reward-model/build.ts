@@ -65,7 +65,7 @@ async function build(
   const inputs = await Promise.all(words.map((word) => inputOf(word, home)));
   const built = await buildRewardModelData(
     { spec, inputs, found: episodesOfAll(inputs, home, signal) },
-    { ...home, signal, labels: labelerOf(options, home, context), onProgress: stageProgress(context) },
+    { ...home, signal, labels: await labelerOf(options, home, context), onProgress: stageProgress(context) },
   );
   context.out.event({ type: "dataset", ...built.manifest });
   context.out.text(builtText(built, home));

@@ -57,7 +57,7 @@ async function write(
     signal,
     onProgress: (done) => progress("read", done),
   });
-  const labelled = labelerOf(options, home, context);
+  const labelled = await labelerOf(options, home, context);
   await using labels =
     labelled === undefined
       ? undefined

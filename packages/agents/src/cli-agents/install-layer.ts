@@ -1,0 +1,95 @@
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
+import { exclusive } from "./exclusive.ts";
+import { runNpm } from "./npm.ts";
+
+/** Programs from npm, for the Linux of this machine's processor. */
+export interface LayerRecipe {
+  /** Of the agent: letters, digits and dashes. */
+  name: string;
+  /** Of the programs, as the folder's name shows it. Default: a hash of `packages`. */
+  version?: string;
+  /** As `npm install` takes them, with exact versions: `codex@npm:@openai/codex@0.169.0-linux-x64`. */
+  packages: readonly string[];
+  /** Which C library the programs want, where packages come in two kinds. */
+  libc?: "glibc" | "musl";
+}
+
+/** A folder of installed programs (`node_modules` and below), whose content never changes. */
+export interface InstalledLayer {
+  id: string;
+  dir: string;
+}
+
+export type InstallLayer = (recipe: LayerRecipe, signal: AbortSignal) => Promise<InstalledLayer>;
+
+type RunNpm = typeof runNpm;
+
+/**
+ * Installs layers into `cacheDir`, a folder for each, made whole or not at all. What is there is taken as it is: no
+ * registry is asked. Processes that want the same one wait for the first.
+ * @throws TracemillError `sandbox-failed`, with npm's own words.
+ */
+export function npmLayers(cacheDir: string, npm: RunNpm = runNpm): InstallLayer {
+  return async (recipe, signal) => {
+    const id = layerId(recipe);
+    const dir = join(cacheDir, id);
+    if (await isThere(dir)) return { id, dir };
+    await mkdir(cacheDir, { recursive: true });
+    using _ = await exclusive(join(cacheDir, `${id}.lock`), signal);
+    if (!(await isThere(dir))) await install(recipe, { cacheDir, dir, npm, signal });
+    return { id, dir };
+  };
+}
+
+export function layerId({ name, version, packages, libc }: LayerRecipe): string {
+  const content = createHash("sha256").update(packages.join("\n")).digest("hex").slice(0, 12);
+  const kind = libc === "musl" ? "-musl" : "";
+  return `${name}-${version === undefined ? "" : `${version}-`}linux-${process.arch}${kind}-${content}`;
+}
+
+interface Installation {
+  cacheDir: string;
+  dir: string;
+  npm: RunNpm;
+  signal: AbortSignal;
+}
+
+async function install(recipe: LayerRecipe, { cacheDir, dir, npm, signal }: Installation): Promise<void> {
+  const making = await mkdtemp(join(cacheDir, "making-"));
+  try {
+    await writeFile(join(making, "package.json"), '{ "private": true }\n');
+    const options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--omit=dev"];
+    const machine = ["--os=linux", `--cpu=${process.arch}`, `--libc=${recipe.libc ?? "glibc"}`];
+    const arguments_ = ["install", "--loglevel=error", ...options, ...machine, "--", ...recipe.packages];
+    const { exitCode, stderr } = await npm(arguments_, making, signal);
+    if (exitCode !== 0) throw new Error(lastLines(stderr) || `npm exits with ${exitCode}`);
+    await rename(making, dir);
+  } catch (error) {
+    await rm(making, { recursive: true, force: true });
+    signal.throwIfAborted();
+    throw failed(recipe, dir, error);
+  }
+}
+
+function failed({ name, packages }: LayerRecipe, dir: string, cause: unknown): TracemillError {
+  const message = [
+    `${name}: npm could not install ${packages.join(" ")}: ${messageOf(cause)}.`,
+    `It asks the registry of your npm settings, once: what it has installed stays in ${dir}`,
+  ].join(" ");
+  return new TracemillError("sandbox-failed", message, { cause, retryable: true });
+}
+
+function lastLines(text: string): string {
+  const lines = text.split("\n").filter((line) => line.trim() !== "" && !line.includes("A complete log of"));
+  return lines.slice(-6).join("; ");
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

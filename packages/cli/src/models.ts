@@ -1,0 +1,43 @@
+import { createModelAccess, type ModelAccessOptions } from "@tracemill/agents/models/access.ts";
+import { type Connections, modelConnections } from "@tracemill/agents/models/http-post.ts";
+import type { ModelAccess } from "@tracemill/core/ports/model-access.ts";
+import type { ObjectStore } from "@tracemill/core/ports/object-store.ts";
+import type { Redactor } from "@tracemill/core/redact/redactor.ts";
+import { environmentSecrets } from "@tracemill/local/environment-secrets.ts";
+import type { CliContext } from "./context.ts";
+
+/** Where answers are cached, and what looks for secrets in them. */
+export interface AnswerStore {
+  objects: Pick<ObjectStore, "get" | "putIfAbsent">;
+  redactor(): Redactor;
+}
+
+/** What a spec says of models when there is no spec. */
+export const noModelKeys: ModelAccessOptions = { providers: {}, prices: {}, modelCache: false };
+
+/** The models of this machine: keys are variables of the environment, and so are the proxies on the way. */
+export function openModels(
+  keys: Partial<ModelAccessOptions>,
+  { config, clock, random }: Pick<CliContext, "config" | "clock" | "random">,
+  answers?: AnswerStore,
+): ModelAccess {
+  return createModelAccess(
+    { ...noModelKeys, ...keys },
+    {
+      secrets: environmentSecrets(config.variable),
+      clock,
+      random,
+      connections: connectionsOf(config),
+      bedrock: async (hosted, deps) =>
+        (await import("@tracemill/aws/models/bedrock.ts")).bedrockModel(hosted, deps),
+      ...answers,
+    },
+  );
+}
+
+/** Connections to models, through the proxies that the environment names. */
+export function connectionsOf({ variable }: Pick<CliContext["config"], "variable">): Connections {
+  const either = (name: string): string | undefined => variable(name) ?? variable(name.toLowerCase());
+  const names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+  return modelConnections(Object.fromEntries(names.map((name) => [name, either(name)])));
+}

@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import type { SecretStore } from "../ports/secrets.ts";
+import { parseRunSpec } from "../run/spec.ts";
+import { keysOfRun, secretsOfRun } from "./run-secrets.ts";
+
+const spec = parseRunSpec(
+  {
+    name: "t",
+    tasks: ["."],
+    agents: [
+      { name: "tools", model: "openai/gpt-x" },
+      { name: "tools", model: "acme/m" },
+      { name: "tools", model: "Qwen/Qwen3-8B" },
+      { name: "tools", model: "http://127.0.0.1:8000/v1" },
+      { name: "oracle" },
+    ],
+    roles: { judge: "openai/gpt-y" },
+    providers: { acme: { url: "https://models.acme.example/v1", key: "ACME_KEY" } },
+  },
+  "spec",
+);
+
+test("the keys of a run are those of its models' providers, each once", () => {
+  expect(keysOfRun(spec)).toEqual(["OPENAI_API_KEY", "ACME_KEY"]);
+});
+
+test("a key that is not set, or may not be read, is no secret to look for", async () => {
+  const secrets: SecretStore = {
+    get: async (name) => {
+      if (name === "ACME_KEY") throw new Error("denied");
+      return "value";
+    },
+  };
+  expect(await secretsOfRun(spec, secrets)).toEqual([{ value: "value", kind: "openai-api-key" }]);
+});
