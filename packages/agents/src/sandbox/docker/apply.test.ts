@@ -1,4 +1,4 @@
-import { type LayerEntry, writeLayer } from "@tracemill/core/workspace/layer.ts";
+import type { LayerEntry } from "@tracemill/core/workspace/layer.ts";
 import { expect, test } from "vitest";
 import { type ApplyDeps, applyWorkspaceIn } from "./apply.ts";
 
@@ -27,6 +27,10 @@ const file = (path: string): LayerEntry => ({
   size: 0,
   body: (async function* () {})(),
 });
+async function* each(entries: readonly LayerEntry[]): AsyncGenerator<LayerEntry> {
+  yield* entries;
+}
+
 const folder = (path: string): LayerEntry => ({ type: "directory", path, mode: 0o755 });
 
 test("deletions come first, and what is new below a deleted folder is not asked for", async () => {
@@ -37,7 +41,7 @@ test("deletions come first, and what is new below a deleted folder is not asked 
     folder("etc/a"),
     file("etc/a/b/c"),
   ];
-  await applyWorkspaceIn(deps, writeLayer(entries));
+  await applyWorkspaceIn(deps, each(entries));
   expect(asked).toEqual(["remove /etc/a", "unpack etc etc/a etc/a/b etc/a/b/c"]);
 });
 
@@ -48,13 +52,13 @@ test("a deletion below what is absent, or of what the workspace itself has made,
     file("app/x"),
     { type: "whiteout", path: "app/x" },
   ];
-  await applyWorkspaceIn(deps, writeLayer(entries));
+  await applyWorkspaceIn(deps, each(entries));
   expect(asked).toEqual(["unpack app/x"]);
 });
 
 test("a folder that is emptied keeps what the workspace has put there", async () => {
   const { asked, deps } = container({ "/app": "directory", "/app/old": "file" });
-  await applyWorkspaceIn(deps, writeLayer([folder("app"), file("app/new"), { type: "opaque", path: "app" }]));
+  await applyWorkspaceIn(deps, each([folder("app"), file("app/new"), { type: "opaque", path: "app" }]));
   expect(asked).toEqual(["empty /app but for new", "unpack app app/new"]);
 });
 
@@ -64,7 +68,7 @@ test.each([
   ["a link of the workspace", [{ type: "symlink", path: "new", target: "/etc" } as const, file("new/x")]],
 ])("nothing goes through %s", async (_, entries: LayerEntry[]) => {
   const { asked, deps } = container({ "/link": "symlink", "/plain": "file" });
-  await expect(applyWorkspaceIn(deps, writeLayer(entries))).rejects.toMatchObject({
+  await expect(applyWorkspaceIn(deps, each(entries))).rejects.toMatchObject({
     code: "invalid-archive",
   });
   expect(asked).toEqual([]);

@@ -1,6 +1,6 @@
 import { TracemillError } from "@tracemill/core/errors.ts";
 import { collect } from "@tracemill/core/streams.ts";
-import { type LayerEntry, readLayer } from "@tracemill/core/workspace/layer.ts";
+import type { LayerEntry } from "@tracemill/core/workspace/layer.ts";
 import { fileEntry } from "./build-context.ts";
 
 /** What laying down a workspace needs of a container. */
@@ -27,9 +27,9 @@ type Place = "folder" | "other" | "absent";
  * Lays a workspace over a container's file system.
  * @throws TracemillError `invalid-archive` for an entry that leads through a symbolic link or a file.
  */
-export async function applyWorkspaceIn(deps: ApplyDeps, tar: AsyncIterable<Uint8Array>): Promise<void> {
+export async function applyWorkspaceIn(deps: ApplyDeps, entries: AsyncIterable<LayerEntry>): Promise<void> {
   const work = new Applying(deps);
-  for await (const entry of readLayer(tar)) if (!systemFolders.test(entry.path)) await work.add(entry);
+  for await (const entry of entries) if (!systemFolders.test(entry.path)) await work.add(entry);
   await work.flush();
 }
 

@@ -34,7 +34,7 @@ export function archiveContents({ container, base, limits, runOwn }: ArchiveOpti
     read: (path, maxBytes) => readFileIn(container, path, maxBytes),
     remove,
     changes: (exclude) => fitting(changesOf({ container, base, exclude }), limits),
-    apply: (tar) => applyWorkspaceIn({ kindOf, unpack, remove, empty }, tar),
+    apply: (entries) => applyWorkspaceIn({ kindOf, unpack, remove, empty }, entries),
     close: () => undefined,
   };
 }

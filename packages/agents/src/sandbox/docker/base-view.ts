@@ -51,3 +51,12 @@ export class BaseView {
     }
   }
 }
+
+/** What an environment has at a path without the slash at its start, as those that lay layers in ask. */
+export async function placeIn(
+  base: BaseView,
+  path: string,
+): Promise<{ mode: number; isDirectory(): boolean } | undefined> {
+  const found = await base.stat(`/${path}`);
+  return found && { mode: found.mode, isDirectory: () => found.kind === "directory" };
+}

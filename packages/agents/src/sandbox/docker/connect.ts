@@ -13,6 +13,8 @@ export interface EngineFacts {
   /** Of the engine's host: 1 or 2. */
   cgroups: string;
   storage: string;
+  /** Of the engine's machine: `x86_64`, `aarch64`. */
+  architecture: string;
   /** Whether the storage driver can hold a container to a size by itself. */
   hasQuota: boolean;
   /** Whether a container's changes are the whole upper folder of an overlay, and nothing that hides in attributes. */
@@ -37,6 +39,7 @@ export async function connect(docker: Docker, ms = 10_000): Promise<EngineFacts>
       version: info.ServerVersion ?? "?",
       cgroups: info.CgroupVersion ?? "1",
       storage: info.Driver ?? "?",
+      architecture: info.Architecture ?? "?",
       hasQuota: quotaDrivers.has(info.Driver ?? ""),
       hasPlainOverlays: info.Driver === "overlay2" && hasNativeDiff(info.DriverStatus ?? []),
       hasSeccomp: (info.SecurityOptions ?? []).some((option) => option.includes("seccomp")),
@@ -59,6 +62,7 @@ interface Info {
   ServerVersion?: string;
   CgroupVersion?: string;
   Driver?: string;
+  Architecture?: string;
   DriverStatus?: string[][] | null;
   SecurityOptions?: string[] | null;
 }

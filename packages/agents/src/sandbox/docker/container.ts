@@ -2,6 +2,7 @@ import type { SandboxLimits } from "@tracemill/core/ports/sandbox.ts";
 import type Docker from "dockerode";
 import { callEngine, engineWords, hasStatus } from "./engine.ts";
 import type { EnvironmentImage } from "./images.ts";
+import { type LayerMount, readOnlyMounts } from "./layer-volumes.ts";
 
 /** The name of every sandbox's machine. */
 const hostName = "sandbox";
@@ -22,6 +23,7 @@ export interface ContainerOptions {
   /** `none`: a loopback; `host`: the engine's bridge; else the id of the container whose network it joins. */
   network: "none" | "host" | { of: string };
   labels: Readonly<Record<string, string>>;
+  layers?: readonly LayerMount[];
   /** Whether the engine's storage can hold a container to `limits.diskBytes` itself. */
   hasQuota: boolean;
   signal?: AbortSignal | undefined;
@@ -51,6 +53,7 @@ export function containerSettings({
   limits: { memoryBytes, pids, cpus, fileBytes, diskBytes },
   network,
   labels,
+  layers = [],
   hasQuota,
 }: Omit<ContainerOptions, "docker" | "signal">): Docker.ContainerCreateOptions {
   return {
@@ -67,6 +70,7 @@ export function containerSettings({
     NetworkDisabled: network === "none",
     HostConfig: {
       NetworkMode: networkMode(network),
+      ...(layers.length === 0 ? {} : { Mounts: readOnlyMounts(layers) }),
       SecurityOpt: ["no-new-privileges"],
       IpcMode: "private",
       LogConfig: { Type: "none", Config: {} },

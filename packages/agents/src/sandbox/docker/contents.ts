@@ -8,7 +8,8 @@ export interface Contents {
   remove(paths: readonly string[]): Promise<void>;
   /** @param exclude absolute path prefixes to leave out. */
   changes(exclude: readonly string[]): AsyncIterable<LayerEntry>;
-  apply(tar: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Lays the entries of a workspace over the files. */
+  apply(entries: AsyncIterable<LayerEntry>): Promise<void>;
   /** Ends the view; the container stays. Safe to call twice. */
   close(): void;
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type Docker from "dockerode";
 import { changesOf } from "../namespace/changes.ts";
@@ -10,6 +10,7 @@ import { machineFiles } from "./changed-paths.ts";
 import type { Contents } from "./contents.ts";
 import { callEngine } from "./engine.ts";
 import { fitting, type WorkspaceLimits } from "./room.ts";
+import { isProcessOf } from "./way-in.ts";
 
 export interface HostOptions {
   container: Docker.Container;
@@ -39,22 +40,13 @@ export async function hostContents({ container, base, limits }: HostOptions): Pr
     read: async (path, maxBytes) => readFileIn(merged, path, maxBytes),
     remove: async (paths) => removeIn(merged, paths),
     changes: (exclude) => fitting(changesOf({ upper, merged, lower }, [...exclude, ...machineFiles]), limits),
-    apply: (tar) => applyIn(merged, tar),
+    apply: (entries) => applyIn(merged, entries),
     close: () => {
       if (!isOpen) return;
       isOpen = false;
       for (const folder of [merged, upper]) closeFolder(folder);
     },
   };
-}
-
-/** The engine's numbers are ours only when it runs on this machine, and not in a container of its own. */
-function isProcessOf(pid: number, containerId: string): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/cgroup`, "utf8").includes(containerId);
-  } catch {
-    return false;
-  }
 }
 
 /** The image below a container's changes: one overlay. */

@@ -1,7 +1,7 @@
 import type { Owner } from "@tracemill/core/trial/deps.ts";
 import type Docker from "dockerode";
 import { callEngine, hasStatus } from "./engine.ts";
-import { environmentLabel, nameLabel, ownerLabel } from "./labels.ts";
+import { contentLabel, environmentLabel, fillerLabel, layerLabel, nameLabel, ownerLabel } from "./labels.ts";
 
 /** Something of ours in an engine. */
 export interface Leftover {
@@ -10,6 +10,8 @@ export interface Leftover {
   /** The trial that it was made for. */
   label: string;
 }
+
+type Owned = Leftover & { owner: string | undefined };
 
 /** @param deps.isGone whether it is certain that the process of that id is gone. */
 export interface JanitorDeps {
@@ -37,15 +39,75 @@ export async function removeAll(docker: Docker): Promise<Leftover[]> {
 async function removeOwned(docker: Docker, isGone: Owner["isGone"], dryRun: boolean): Promise<Leftover[]> {
   const owned = await labelled(docker, ownerLabel);
   const found = owned.filter(({ owner }) => owner !== undefined && isGone(owner));
+  found.push(...(await halfFilledLayers(docker, isGone)));
   if (!dryRun) await removeLeftovers(docker, found);
   return found.map(({ kind, id, label }) => ({ kind, id, label }));
 }
 
-/** Containers, networks and volumes with a label (`name` or `name=value`), in the order in which they can be removed. */
-export async function labelled(
+/** Volumes that a process which is gone did not come to fill. */
+async function halfFilledLayers(docker: Docker, isGone: Owner["isGone"]): Promise<Owned[]> {
+  const { contents, names } = await layerVolumes(docker);
+  const whole = new Set(names.map(({ Labels }) => Labels?.[contentLabel]));
+  return contents
+    .filter(({ Name, Labels }) => !whole.has(Name) && isGone(Labels?.[fillerLabel] ?? ""))
+    .map(({ Name, Labels }) => ({
+      ...{ kind: "volume", id: Name, label: `layer ${Labels?.[layerLabel] ?? ""}` },
+      owner: Labels?.[fillerLabel],
+    }));
+}
+
+async function layerVolumes(docker: Docker) {
+  const filters = { label: [layerLabel] };
+  const { Volumes: volumes } = await callEngine("listing volumes", (abortSignal) =>
+    docker.listVolumes({ filters, abortSignal }),
+  );
+  const isName = ({ Labels }: { Labels?: Readonly<Record<string, string>> | null }) =>
+    Labels?.[contentLabel] !== undefined;
+  return {
+    contents: (volumes ?? []).filter((volume) => !isName(volume)),
+    names: (volumes ?? []).filter(isName),
+  };
+}
+
+/** A layer that is kept in an engine from run to run. */
+export interface KeptLayer {
+  id: string;
+  /** The volume that is named after it, and the one that holds it. */
+  volumes: [name: string, content: string];
+  /** Milliseconds since the epoch. */
+  createdAt: number;
+}
+
+/** The layers that an engine keeps, oldest first. */
+export async function keptLayers(docker: Docker): Promise<KeptLayer[]> {
+  const { names } = await layerVolumes(docker);
+  return names
+    .map(({ Name, Labels, ...rest }) => ({
+      id: Labels?.[layerLabel] ?? "",
+      volumes: [Name, Labels?.[contentLabel] ?? ""] satisfies [string, string],
+      createdAt: Date.parse((rest as { CreatedAt?: string }).CreatedAt ?? ""),
+    }))
+    .toSorted((a, b) => a.createdAt - b.createdAt);
+}
+
+/** Removes a layer unless a container uses it. @returns whether it is gone. */
+export async function removeKeptLayer(
   docker: Docker,
-  label: string,
-): Promise<(Leftover & { owner: string | undefined })[]> {
+  { volumes: [name, content] }: KeptLayer,
+): Promise<boolean> {
+  for (const volume of [content, name]) {
+    try {
+      await callEngine("removing a volume", () => docker.getVolume(volume).remove());
+    } catch (error) {
+      if (hasStatus(error, 409)) return false;
+      if (!hasStatus(error, 404)) throw error;
+    }
+  }
+  return true;
+}
+
+/** Containers, networks and volumes with a label (`name` or `name=value`), in the order in which they can be removed. */
+export async function labelled(docker: Docker, label: string): Promise<Owned[]> {
   const filters = { label: [label] };
   const [containers, networks, { Volumes: volumes }] = await Promise.all([
     callEngine("listing containers", (abortSignal) =>

@@ -1,32 +1,29 @@
 import { join } from "node:path";
 import { messageOf } from "@tracemill/core/errors.ts";
-import type {
-  SandboxDescription,
-  SandboxEnvironment,
-  SandboxLimits,
-  SandboxProvider,
-  SandboxSpec,
-} from "@tracemill/core/ports/sandbox.ts";
+import type { SandboxDescription, SandboxProvider, SandboxSpec } from "@tracemill/core/ports/sandbox.ts";
 import type { Owner } from "@tracemill/core/trial/deps.ts";
 import type Docker from "dockerode";
+import { assertFree } from "../layers.ts";
 import { archiveContents } from "./archive-contents.ts";
-import type { BaseView } from "./base-view.ts";
+import { type BaseView, placeIn } from "./base-view.ts";
 import { BaseViews } from "./base-views.ts";
-import { composeUp } from "./compose/up.ts";
 import { connect, type EngineFacts, localEngine } from "./connect.ts";
-import { startContainer } from "./container.ts";
 import type { Contents } from "./contents.ts";
 import { watchDisk } from "./disk-watch.ts";
 import { checkDocker } from "./doctor.ts";
+import { openContainerDoor } from "./doors.ts";
 import { type Egress, openEgress } from "./egress/open.ts";
-import { callEngine } from "./engine.ts";
 import { runOwn } from "./exec.ts";
 import { hostContents } from "./host-contents.ts";
-import { type EnvironmentImage, Images, variablesOf } from "./images.ts";
-import { removeAbandoned, removeContainer } from "./janitor.ts";
+import { type EnvironmentImage, Images } from "./images.ts";
+import { removeAbandoned } from "./janitor.ts";
 import { labelsOf } from "./labels.ts";
+import { LayerVolumes } from "./layer-volumes.ts";
 import { NetworkPool } from "./network-pool.ts";
+import { relayImage } from "./relay-image.ts";
 import { DockerSandbox } from "./sandbox.ts";
+import { SharedWork } from "./shared-work.ts";
+import { type Limits, type StartDeps, startAlone, startComposed } from "./start.ts";
 
 export interface DockerOptions {
   /** Default: the engine that `DOCKER_HOST` names, or the one at the usual socket. */
@@ -41,16 +38,12 @@ export interface DockerOptions {
   baseImage?: string;
   /** By which way files go in and out. Default: by this machine's file system where that is possible. */
   files?: "auto" | "archives";
+  /** By which way doors open. Default: by the container's own network where this process may enter it. */
+  doors?: "auto" | "relay";
   log?: (message: string) => void;
 }
 
 export const defaultBaseImage = "python:3.12-bookworm";
-
-/** No single file grows larger than this where the spec does not say, so that one command cannot fill the disk. */
-const defaultFileBytes = 8 * 1024 ** 3;
-
-/** Nor all files of a sandbox together. */
-const defaultDiskBytes = 32 * 1024 ** 3;
 
 /** Largest workspace: no sandbox's disk holds more. */
 const maxWorkspaceBytes = 256 * 1024 ** 3;
@@ -84,21 +77,26 @@ export function dockerSandboxes(options: DockerOptions): SandboxProvider {
 }
 
 /** What is found out once, and shared by all sandboxes. */
-interface Engine {
-  docker: Docker;
-  facts: EngineFacts;
-  images: Images;
+interface Engine extends StartDeps {
   bases: BaseViews;
-  networks: NetworkPool;
-  owner: string;
-  dir: string;
   files: "auto" | "archives";
+  doors: "auto" | "relay";
+  relayImage(): Promise<string>;
 }
 
 async function openEngine(
   docker: Docker,
-  { owner, logDir, dir, baseImage = defaultBaseImage, files = "auto", log = () => undefined }: DockerOptions,
+  {
+    owner,
+    logDir,
+    dir,
+    baseImage = defaultBaseImage,
+    files = "auto",
+    doors = "auto",
+    ...options
+  }: DockerOptions,
 ): Promise<Engine> {
+  const { log = () => undefined } = options;
   const facts = await connect(docker);
   // Whatever keeps it from being removed does not keep us from work.
   await removeAbandoned({ docker, isGone: owner.isGone }).catch((error: unknown) =>
@@ -107,7 +105,13 @@ async function openEngine(
   const images = new Images({ docker, baseImage, logDir, log });
   const bases = new BaseViews(docker, labelsOf(owner.id, "base"));
   const networks = new NetworkPool({ docker, labels: labelsOf(owner.id, "network"), baseImage, log });
-  return { docker, facts, images, bases, networks, owner: owner.id, dir, files };
+  const layers = new LayerVolumes(docker, owner.id);
+  const making = new SharedWork<string>();
+  const image = () => making.do("relay", () => relayImage(docker, facts.architecture, log), undefined);
+  return {
+    ...{ docker, facts, images, bases, networks, owner: owner.id, dir, files, doors, layers },
+    relayImage: image,
+  };
 }
 
 async function openSandbox(engine: Engine, spec: SandboxSpec): Promise<DockerSandbox> {
@@ -123,6 +127,8 @@ async function openSandbox(engine: Engine, spec: SandboxSpec): Promise<DockerSan
   const watch = watchDisk(container, engine.facts.hasQuota ? Number.POSITIVE_INFINITY : limits.diskBytes);
   undo.defer(watch.stop);
   const variables = { ...image.env, ...egress?.env, ...spec.environment.env };
+  const { layers = [], label } = spec;
+  await assertFree(layers, (path) => placeIn(base.view, path));
   const contents = await openContents(engine, { container, base: base.view, limits, env: variables });
   undo.defer(() => contents.close());
   spec.signal?.throwIfAborted();
@@ -137,6 +143,15 @@ async function openSandbox(engine: Engine, spec: SandboxSpec): Promise<DockerSan
     env: variables,
     user: spec.user ?? "0",
     limits,
+    layers,
+    listen: (onConnection) =>
+      openContainerDoor(
+        {
+          ...{ docker: engine.docker, containerId: container.id, doors: engine.doors },
+          ...{ relayImage: engine.relayImage, labels: labelsOf(engine.owner, `${label}: door`) },
+        },
+        onConnection,
+      ),
     ended: watch.ended,
     dispose: () => owned.disposeAsync(),
   });
@@ -160,44 +175,6 @@ async function openContents(
   return found ?? archiveContents({ container, base, limits, runOwn: run });
 }
 
-interface Started {
-  container: Docker.Container;
-  image: EnvironmentImage;
-  limits: Limits;
-}
-
-type Limits = SandboxLimits & { fileBytes: number; diskBytes: number };
-
-function limitsOf({ limits }: Pick<SandboxSpec, "limits">): Limits {
-  const diskBytes = limits.diskBytes ?? defaultDiskBytes;
-  return { ...limits, diskBytes, fileBytes: limits.fileBytes ?? Math.min(defaultFileBytes, diskBytes) };
-}
-
-async function startAlone(engine: Engine, spec: SandboxSpec, undo: AsyncDisposableStack): Promise<Started> {
-  const { docker, facts, owner } = engine;
-  const { network, label, signal } = spec;
-  const image = await engine.images.prepare(spec);
-  const limits = limitsOf(spec);
-  const lent = network === "host" ? await engine.networks.take(image.id, signal) : undefined;
-  let isRemoved = false;
-  // Nobody waits for it: the next sandbox takes another network, or makes one.
-  undo.defer(() => lent?.release({ reuse: isRemoved }));
-  const container = await startContainer({
-    docker,
-    image,
-    limits,
-    network: lent === undefined ? "none" : { of: lent.container },
-    labels: labelsOf(owner, label),
-    hasQuota: facts.hasQuota,
-    signal,
-  });
-  undo.defer(async () => {
-    await removeContainer(docker, container.id);
-    isRemoved = true;
-  });
-  return { container, image, limits };
-}
-
 /** With an allow-list: the proxy, on the container's loopback. There is no other way out of it. */
 async function openWayOut(
   docker: Docker,
@@ -210,41 +187,6 @@ async function openWayOut(
   undo.defer(() => egress.close());
   await egress.attach(containerId);
   return egress;
-}
-
-async function startComposed(
-  engine: Engine,
-  environment: SandboxEnvironment & { compose: string },
-  spec: SandboxSpec,
-  undo: AsyncDisposableStack,
-): Promise<Started> {
-  const { docker, owner, dir } = engine;
-  const { network, label, signal } = spec;
-  const limits = limitsOf(spec);
-  const hasImage = environment.dockerfile !== undefined || environment.image !== undefined;
-  const built = hasImage ? await engine.images.prepare(spec) : undefined;
-  const labels = labelsOf(owner, label);
-  const up = await composeUp({
-    docker,
-    dir,
-    environment,
-    builtImage: built?.id,
-    limits,
-    network,
-    labels,
-    signal,
-  });
-  undo.defer(() => up.close());
-  const container = docker.getContainer(up.containerId);
-  const found = await callEngine("looking at a container", () => container.inspect());
-  const image: EnvironmentImage = {
-    id: found.Image,
-    hash: built?.hash ?? found.Image.replace(/^sha256:/, ""),
-    workdir: found.Config.WorkingDir || "/",
-    env: variablesOf(found.Config.Env ?? []),
-    base: built?.base ?? "the service `main` of the task's compose file",
-  };
-  return { container, image, limits };
 }
 
 function describe(

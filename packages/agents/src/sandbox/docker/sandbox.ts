@@ -7,13 +7,16 @@ import type {
   SandboxDescription,
   SandboxFile,
   SandboxLimits,
+  SandboxListener,
   SandboxProcess,
 } from "@tracemill/core/ports/sandbox.ts";
 import { writeLayer } from "@tracemill/core/workspace/layer.ts";
 import type Docker from "dockerode";
+import { Doors, type OnConnection } from "../doors.ts";
 import { assertAbsolute } from "../job/write-files.ts";
+import { assertOutside, changesOutside, filesOutside, type LaidIn, workspaceEntries } from "../layers.ts";
 import { resultOf, standing } from "../namespace/exec.ts";
-import type { BaseView } from "./base-view.ts";
+import { type BaseView, placeIn } from "./base-view.ts";
 import { endOfContainer } from "./container.ts";
 import type { Contents } from "./contents.ts";
 import { startExec } from "./exec.ts";
@@ -29,6 +32,9 @@ export interface DockerSandboxOptions {
   env: Readonly<Record<string, string>>;
   /** Who commands run as. */
   user: string;
+  layers: readonly LaidIn[];
+  /** Opens a door at its loopback. */
+  listen(onConnection: OnConnection): Promise<SandboxListener>;
   limits: SandboxLimits & { fileBytes: number };
   /** Why the sandbox was ended from outside, when it was: it grew beyond its disk limit. */
   ended: AbortSignal;
@@ -55,6 +61,7 @@ const notBegun: ExecResult = {
 export class DockerSandbox implements Sandbox {
   readonly workdir: string;
   readonly #options: DockerSandboxOptions;
+  readonly #doors = new Doors();
   #closing: Promise<void> | undefined;
 
   constructor(options: DockerSandboxOptions) {
@@ -92,9 +99,15 @@ export class DockerSandbox implements Sandbox {
     return standing(await this.#start(command, { cwd, env, input: true }));
   }
 
+  async listen(onConnection: OnConnection): Promise<SandboxListener> {
+    this.#assertOpen();
+    return this.#doors.keep(await this.#work(() => this.#options.listen(onConnection)));
+  }
+
   async writeFiles(files: Iterable<SandboxFile> | AsyncIterable<SandboxFile>): Promise<void> {
     this.#assertOpen();
-    await this.#work(() => this.#options.contents.write(files));
+    const { contents, layers } = this.#options;
+    await this.#work(() => contents.write(filesOutside(files, layers)));
   }
 
   async readFile(
@@ -108,17 +121,21 @@ export class DockerSandbox implements Sandbox {
   async remove(paths: readonly string[]): Promise<void> {
     this.#assertOpen();
     for (const path of paths) assertAbsolute(path);
+    assertOutside(this.#options.layers, paths);
     await this.#work(() => this.#options.contents.remove(paths));
   }
 
   diff({ exclude = [] }: { exclude?: readonly string[] } = {}): AsyncIterable<Uint8Array> {
     this.#assertOpen();
-    return writeLayer(this.#options.contents.changes(exclude));
+    const { contents, layers, base } = this.#options;
+    const changes = contents.changes([...exclude, ...layers.map(({ path }) => path)]);
+    return writeLayer(changesOutside(changes, layers, (path) => placeIn(base, path)));
   }
 
   async applyWorkspace(tar: AsyncIterable<Uint8Array>): Promise<void> {
     this.#assertOpen();
-    await this.#work(() => this.#options.contents.apply(tar));
+    const { contents, layers } = this.#options;
+    await this.#work(() => contents.apply(workspaceEntries(tar, layers)));
   }
 
   async baseHas(path: string): Promise<boolean> {
@@ -127,8 +144,16 @@ export class DockerSandbox implements Sandbox {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#options.dispose();
+    this.#closing ??= this.#end();
     return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    try {
+      await this.#doors.close();
+    } finally {
+      await this.#options.dispose();
+    }
   }
 
   #start(

@@ -1,5 +1,5 @@
 import { TracemillError } from "@tracemill/core/errors.ts";
-import { type LayerEntry, readLayer } from "@tracemill/core/workspace/layer.ts";
+import type { LayerEntry } from "@tracemill/core/workspace/layer.ts";
 import type { Box } from "./box.ts";
 import { notListed } from "./list-script.ts";
 import { failed, runOwn } from "./own-script.ts";
@@ -45,13 +45,13 @@ empty() {
  */
 export async function applyWorkspaceIn(
   box: Box,
-  tar: AsyncIterable<Uint8Array>,
+  entries: AsyncIterable<LayerEntry>,
   nextName: () => string,
 ): Promise<void> {
   const made = new Made();
   let batch = new Batch(box, nextName(), made);
   try {
-    for await (const entry of readLayer(tar)) {
+    for await (const entry of entries) {
       if (notListed.includes(entry.path.split("/", 1)[0] ?? "") && entry.path !== "run") continue;
       await batch.add(entry);
       if (!batch.isFull) continue;

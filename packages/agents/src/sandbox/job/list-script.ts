@@ -1,3 +1,4 @@
+import { layersAt } from "./layers.ts";
 import { ownSettings } from "./script.ts";
 
 /** What belongs to the running container and not to its image, and our own volume. */
@@ -5,7 +6,9 @@ export const notListed: readonly string[] = ["proc", "sys", "dev", "run", "trace
 
 const entry = "%f|%s|%y|%z|%n";
 
-const pruned = notListed.map((name) => `-path /${name} -prune -o`).join(" ");
+const pruned = [...notListed.map((name) => `/${name}`), layersAt]
+  .map((path) => `-path ${path} -prune -o`)
+  .join(" ");
 
 /**
  * Lists the box's whole file system: a line for each entry; a second one for a link, with its target; for a name that

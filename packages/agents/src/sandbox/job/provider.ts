@@ -8,15 +8,19 @@ import type {
   SandboxSpec,
 } from "@tracemill/core/ports/sandbox.ts";
 import { defaultEnv } from "../dockerfile/plan.ts";
+import { checkLayers } from "../layers.ts";
 import { allOrNone } from "../network.ts";
 import { Box } from "./box.ts";
 import { bringsItsTools } from "./busybox.ts";
+import { BoxLayers, layersPlace } from "./layers.ts";
 import { JobSandbox } from "./sandbox.ts";
 import { survey } from "./survey.ts";
 
 export interface JobSandboxOptions {
   /** Where the volumes of the boxes are mounted, each under its number: `/tracemill/boxes`. */
   dir: string;
+  /** Where the volume is mounted that all boxes see at `layersAt`. Without it layers are refused. */
+  layersDir?: string;
   /** Hash of the environment that the boxes' image was made from. */
   environment: string;
   /**
@@ -47,10 +51,13 @@ const usualFolders = ["/logs/agent", "/logs/artifacts", "/logs/verifier"];
  */
 export function jobSandboxes(options: JobSandboxOptions): JobSandboxes {
   const spent = new AbortController();
+  const layers = new BoxLayers(options.layersDir);
   let prepared: Promise<Box[]> | undefined;
   const create = async (spec: SandboxSpec): Promise<JobSandbox> => {
     spec.signal?.throwIfAborted();
     assertPossible(spec);
+    checkLayers(spec.layers ?? [], spec.environment.workdir ?? "/");
+    await layers.lay(spec.layers ?? []);
     prepared ??= prepareBoxes(options);
     const box = takeBox(await prepared, spent);
     try {
@@ -140,12 +147,13 @@ async function startOf(box: Box, { startTimeoutMs }: JobSandboxOptions, signal?:
 
 async function openIn(
   box: Box,
-  { environment, limits, network }: SandboxSpec,
+  { environment, limits, network, layers = [] }: SandboxSpec,
   options: JobSandboxOptions,
 ): Promise<JobSandbox> {
   const hasImage = environment.dockerfile !== undefined || environment.image !== undefined;
   const workdirIn = (cwd: string): string => environment.workdir ?? (hasImage ? cwd : "/app");
   const found = await survey(box, (cwd) => [workdirIn(cwd), ...usualFolders]);
+  checkLayers(layers, workdirIn(found.cwd));
   const description: SandboxDescription = {
     sandbox: "job",
     base: environment.image ?? "the image of the task's Dockerfile",
@@ -159,6 +167,7 @@ async function openIn(
     env: { ...defaultEnv, ...found.env, ...environment.env },
     limits: { fileBytes: defaultFileBytes, ...limits },
     mounts: found.mounts,
+    layers: [...layers, layersPlace],
     base: found.files,
   });
 }

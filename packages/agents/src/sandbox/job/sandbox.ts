@@ -6,9 +6,12 @@ import type {
   SandboxDescription,
   SandboxFile,
   SandboxLimits,
+  SandboxListener,
   SandboxProcess,
 } from "@tracemill/core/ports/sandbox.ts";
 import { type LayerEntry, writeLayer } from "@tracemill/core/workspace/layer.ts";
+import { Doors, listenHere, type OnConnection, serveDoor } from "../doors.ts";
+import { assertOutside, filesOutside, type LaidIn, workspaceEntries } from "../layers.ts";
 import { resultOf, standing } from "../namespace/exec.ts";
 import type { PipedProcess } from "../namespace/process.ts";
 import { applyWorkspaceIn } from "./apply-workspace.ts";
@@ -29,6 +32,8 @@ export interface BoxSetting {
   limits: SandboxLimits & { fileBytes: number };
   /** Files that something is mounted on, without the slash at their start: never changes. */
   mounts: ReadonlySet<string>;
+  /** Where the layers of all boxes lie, and this one's own. */
+  layers: readonly LaidIn[];
   /** What was there before anything ran. */
   base: PackedListing;
 }
@@ -49,6 +54,7 @@ export class JobSandbox implements Sandbox {
   readonly #box: Box;
   readonly #setting: BoxSetting;
   #baseIndex: Promise<Listing> | undefined;
+  readonly #doors = new Doors();
   #batches = 0;
 
   constructor(
@@ -83,9 +89,15 @@ export class JobSandbox implements Sandbox {
     return standing(await this.#run(script, { input: true }));
   }
 
+  /** The task's containers have one loopback. */
+  async listen(onConnection: OnConnection): Promise<SandboxListener> {
+    this.#assertOpen();
+    return this.#doors.keep(serveDoor(await listenHere(), onConnection));
+  }
+
   async writeFiles(files: Iterable<SandboxFile> | AsyncIterable<SandboxFile>): Promise<void> {
     this.#assertOpen();
-    await writeFilesIn(this.#box, files, () => this.#batchName());
+    await writeFilesIn(this.#box, filesOutside(files, this.#setting.layers), () => this.#batchName());
   }
 
   async readFile(
@@ -99,6 +111,7 @@ export class JobSandbox implements Sandbox {
   async remove(paths: readonly string[]): Promise<void> {
     this.#assertOpen();
     for (const path of paths) assertAbsolute(path);
+    assertOutside(this.#setting.layers, paths);
     const some = paths.filter((path) => !/(^|\/)\.{0,2}\/*$/.test(path)).map(quoted);
     if (some.length === 0) return;
     const { exitCode, stderr } = await runOwn(this.#box, `exec rm -rf -- ${some.join(" ")}\n`);
@@ -111,7 +124,8 @@ export class JobSandbox implements Sandbox {
 
   async applyWorkspace(tar: AsyncIterable<Uint8Array>): Promise<void> {
     this.#assertOpen();
-    await applyWorkspaceIn(this.#box, tar, () => this.#batchName());
+    const entries = workspaceEntries(tar, this.#setting.layers);
+    await applyWorkspaceIn(this.#box, entries, () => this.#batchName());
   }
 
   async baseHas(path: string): Promise<boolean> {
@@ -122,6 +136,7 @@ export class JobSandbox implements Sandbox {
 
   async close(): Promise<void> {
     this.#baseIndex = undefined;
+    await this.#doors.close();
     await this.#box.close();
   }
 

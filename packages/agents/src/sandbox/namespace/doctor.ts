@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import { promisify } from "node:util";
 import { messageOf } from "@tracemill/core/errors.ts";
-import type { DoctorCheck, SandboxProvider, SandboxSpec } from "@tracemill/core/ports/sandbox.ts";
+import type { DoctorCheck, Sandbox, SandboxProvider, SandboxSpec } from "@tracemill/core/ports/sandbox.ts";
 import { findCgroups } from "./cgroup.ts";
 import { isInstalled, toolEnv } from "./tools.ts";
 
@@ -27,7 +27,7 @@ export async function checkNamespaces(create: SandboxProvider["create"]): Promis
     await bubblewrap(),
     userNamespaces(),
     controlGroups(),
-    await aSandbox(create),
+    ...(await aSandbox(create)),
   ];
 }
 
@@ -115,9 +115,10 @@ const probe: SandboxSpec = {
   label: "doctor",
 };
 
-/** The proof of it all: a sandbox that starts, writes and ends. */
-async function aSandbox(create: SandboxProvider["create"]): Promise<DoctorCheck> {
+/** The proof of it all: a sandbox that starts, writes, lets a model be reached, and ends. */
+async function aSandbox(create: SandboxProvider["create"]): Promise<DoctorCheck[]> {
   const name = "a sandbox";
+  const remedy = "see the checks above";
   try {
     const sandbox = await create(probe);
     try {
@@ -126,14 +127,27 @@ async function aSandbox(create: SandboxProvider["create"]): Promise<DoctorCheck>
         "-c",
         "echo ok > /app/file && cat /app/file",
       ]);
-      if (exitCode !== 0)
-        return { name, status: "missing", detail: stderr.trim(), remedy: "see the checks above" };
-      return { name, status: "ok", detail: sandbox.description.isolation.join(" ") };
+      const { isolation } = sandbox.description;
+      if (exitCode !== 0) return [{ name, status: "missing", detail: stderr.trim(), remedy }];
+      return [await aDoor(sandbox), { name, status: "ok", detail: isolation.join(" ") }];
     } finally {
       await sandbox.close();
     }
   } catch (error) {
-    const remedy = "see the checks above";
+    return [{ name, status: "missing", detail: messageOf(error), remedy }];
+  }
+}
+
+/** Without one there are no agents whose models are reached from inside: codex, claude-code, command. */
+async function aDoor(sandbox: Sandbox): Promise<DoctorCheck> {
+  const name = "a door for models";
+  try {
+    const { close } = await sandbox.listen((connection) => connection.destroy());
+    await close();
+    return { name, status: "ok", detail: "on a sandbox's own 127.0.0.1" };
+  } catch (error) {
+    const remedy =
+      "codex, claude-code and `command:` agents need it; install the package util-linux (nsenter)";
     return { name, status: "missing", detail: messageOf(error), remedy };
   }
 }

@@ -134,8 +134,8 @@ function enterArguments(entry: Entry, command: readonly string[]): string[] {
   ];
 }
 
-/** Without root there is one id, which is the right one already, and groups may not be changed. */
-function credentials(): string[] {
+/** For nsenter. Without root there is one id, which is the right one already, and groups may not be changed. */
+export function credentials(): string[] {
   return process.geteuid?.() === 0 ? [] : ["--preserve-credentials"];
 }
 

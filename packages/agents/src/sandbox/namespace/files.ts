@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
 import type { SandboxFile } from "@tracemill/core/ports/sandbox.ts";
-import { type LayerEntry, readLayer } from "@tracemill/core/workspace/layer.ts";
+import type { LayerEntry } from "@tracemill/core/workspace/layer.ts";
 import {
   closeFolder,
   type Folder,
@@ -134,9 +134,9 @@ const systemFolders = /^(proc|sys|dev)(\/|$)/;
  * Lays a workspace over the tree.
  * @throws TracemillError `invalid-archive` for an entry that leads through a symbolic link.
  */
-export async function applyIn(root: Folder, tar: AsyncIterable<Uint8Array>): Promise<void> {
+export async function applyIn(root: Folder, entries: AsyncIterable<LayerEntry>): Promise<void> {
   const made = new Set<string>();
-  for await (const entry of readLayer(tar)) {
+  for await (const entry of entries) {
     if (systemFolders.test(entry.path)) continue;
     try {
       await applyEntry(root, entry, made);

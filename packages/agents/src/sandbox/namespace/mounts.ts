@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { TracemillError } from "@tracemill/core/errors.ts";
+import type { SandboxLayer } from "@tracemill/core/ports/sandbox.ts";
 import type { HostBase } from "./host-base.ts";
 
 /**
@@ -20,6 +21,8 @@ export interface Tree {
   layers: readonly string[];
   /** Changes of this sandbox: `upper/<name>` and `work/<name>`. */
   changes: string;
+  /** Folders of this machine that are laid in, where `layers` has empty ones. */
+  readOnly: readonly SandboxLayer[];
   network: "none" | "host";
 }
 
@@ -43,7 +46,7 @@ const devices = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /** The overlays: all that both launchers share. One line a mount, for `mount -a -T`. */
 export function overlayTable(tree: Tree): string[] {
-  const { base, at, layers, changes } = tree;
+  const { base, at, layers, changes, readOnly } = tree;
   const overlay = (target: string, name: string, lower: readonly string[]) => {
     const present = [...layers.map((layer) => join(layer, name)).filter((dir) => existsSync(dir)), ...lower];
     const options = `lowerdir=${present.map(checked).join(":")},upperdir=${checked(join(changes, "upper", name))},workdir=${checked(join(changes, "work", name))},userxattr`;
@@ -70,6 +73,10 @@ export function overlayTable(tree: Tree): string[] {
       ),
     overlay(sb, rootName, [base.root]),
     ...base.mounts.map(({ path, name, lower }) => overlay(sb + path, name, lower)),
+    // An overlay without an upper folder cannot be made writable, which a bind mount could.
+    ...readOnly.map(({ dir, path }) =>
+      line("overlay", sb + path, "overlay", `lowerdir=${checked(base.empty)}:${checked(dir)}`),
+    ),
   ];
 }
 

@@ -1,9 +1,8 @@
-import { createHash, randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { layersFolder, markUsed } from "./layer-cache.ts";
-import { opaqueFile } from "./lower-view.ts";
 import { rootName } from "./mounts.ts";
+import { smallLayer } from "./small-layer.ts";
 
 /** Where this machine looks names up; a sandbox without its network has no use for them. */
 const files = ["resolv.conf", "hosts"];
@@ -12,20 +11,11 @@ const files = ["resolv.conf", "hosts"];
 export function networkLayer(cacheDir: string): string {
   const texts = files.map((name) => readText(`/etc/${name}`));
   const hash = createHash("sha256").update(JSON.stringify(texts)).digest("hex").slice(0, 16);
-  const dir = join(layersFolder(cacheDir), `network-${hash}`);
-  if (markUsed(dir)) return dir;
-  const building = `${dir}.${randomBytes(4).toString("hex")}`;
-  const etc = join(building, rootName, "etc");
-  mkdirSync(etc, { recursive: true });
-  for (const [index, name] of files.entries()) writeFileSync(join(etc, name), texts[index] ?? "");
-  writeFileSync(join(building, opaqueFile), "{}");
-  try {
-    renameSync(building, dir);
-  } catch (error) {
-    rmSync(building, { recursive: true, force: true });
-    if (!existsSync(dir)) throw error;
-  }
-  return dir;
+  return smallLayer(cacheDir, `network-${hash}`, (layer) => {
+    const etc = join(layer, rootName, "etc");
+    mkdirSync(etc, { recursive: true });
+    for (const [index, name] of files.entries()) writeFileSync(join(etc, name), texts[index] ?? "");
+  });
 }
 
 function readText(path: string): string {

@@ -9,13 +9,15 @@ import type {
   SandboxProvider,
   SandboxSpec,
 } from "@tracemill/core/ports/sandbox.ts";
+import { checkLayers } from "../layers.ts";
 import { allOrNone } from "../network.ts";
 import { type CgroupHome, findCgroups, removeAbandonedGroups } from "./cgroup.ts";
 import { checkNamespaces } from "./doctor.ts";
-import { type Environment, Environments } from "./environments.ts";
+import { type Environment, Environments, type OpenForBuild } from "./environments.ts";
 import { type HostBase, hostBase } from "./host-base.ts";
 import { removeAbandoned } from "./janitor.ts";
 import type { Launcher } from "./launch.ts";
+import { mountPoints } from "./mount-points.ts";
 import { networkLayer } from "./network-layer.ts";
 import { PipePool } from "./pipes.ts";
 import { type NamespaceSandbox, openSandbox } from "./sandbox.ts";
@@ -80,14 +82,18 @@ async function openMachine(options: NamespaceOptions): Promise<Machine> {
   const launcher = chooseLauncher(options.launcher ?? "auto");
   const log = options.log ?? (() => undefined);
   const machine = { launcher, dir, cacheDir, base, cgroups, pipes: new PipePool(dir) };
-  const open = (layers: readonly string[], spec: Pick<SandboxSpec, "network" | "limits" | "signal">) =>
-    openWith({ ...machine, dir: building }, spec, {
-      layers: [...layers],
-      hash: "",
-      workdir: "/",
-      env: {},
-      base: "host",
-    });
+  const open: OpenForBuild = (layers, { network, limits, signal }) =>
+    openWith(
+      { ...machine, dir: building },
+      { network, limits, ...(signal && { signal }) },
+      {
+        layers: [...layers],
+        hash: "",
+        workdir: "/",
+        env: {},
+        base: "host",
+      },
+    );
   return { ...machine, environments: new Environments({ base, cacheDir, open, log }) };
 }
 
@@ -111,12 +117,20 @@ function bwrapWorks(): boolean {
   return spawnSync("bwrap", [...shape, ...options, "--", "/bin/true"], { env: toolEnv }).status === 0;
 }
 
-function openWith(
+type OpenSpec = Pick<SandboxSpec, "network" | "limits" | "layers" | "signal">;
+
+async function openWith(
   { launcher, dir, cacheDir, base, cgroups, pipes }: Omit<Machine, "environments">,
-  { network: asked, limits, signal }: Pick<SandboxSpec, "network" | "limits" | "signal">,
-  { layers, hash, workdir, env, base: described }: Environment,
+  { network: asked, limits, layers: readOnly = [], signal }: OpenSpec,
+  { layers: built, hash, workdir, env, base: described }: Environment,
 ): Promise<NamespaceSandbox> {
   const network = allOrNone(asked);
+  checkLayers(readOnly, workdir);
+  const below = network === "host" ? [networkLayer(cacheDir), ...built] : built;
+  const layers =
+    readOnly.length === 0
+      ? below
+      : [await mountPoints(readOnly, { base, layers: below, cacheDir }), ...below];
   const description: SandboxDescription = {
     sandbox: "namespace",
     base: described,
@@ -129,7 +143,8 @@ function openWith(
     dir,
     launcher,
     base,
-    layers: network === "host" ? [networkLayer(cacheDir), ...layers] : layers,
+    layers,
+    readOnly,
     network,
     limits: { fileBytes: defaultFileBytes, ...limits },
     cgroups,

@@ -1,4 +1,5 @@
 import { chmodSync, mkdirSync } from "node:fs";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { TracemillError } from "@tracemill/core/errors.ts";
 import type {
@@ -7,13 +8,18 @@ import type {
   Sandbox,
   SandboxDescription,
   SandboxFile,
+  SandboxLayer,
   SandboxLimits,
+  SandboxListener,
   SandboxProcess,
 } from "@tracemill/core/ports/sandbox.ts";
 import { writeLayer } from "@tracemill/core/workspace/layer.ts";
+import { Doors, listenHere, type OnConnection, serveDoor } from "../doors.ts";
+import { assertOutside, filesOutside, workspaceEntries } from "../layers.ts";
+import { listenInside } from "../listen-inside.ts";
 import { type Cgroup, type CgroupHome, createCgroup } from "./cgroup.ts";
 import { type ChangedTree, changesOf } from "./changes.ts";
-import { type Entry, runIn, startIn } from "./exec.ts";
+import { credentials, type Entry, runIn, startIn } from "./exec.ts";
 import { applyIn, readFileIn, removeIn, writeFileIn } from "./files.ts";
 import { assertFreeSpace } from "./free-space.ts";
 import type { BaseMount, HostBase } from "./host-base.ts";
@@ -23,6 +29,7 @@ import { type Init, type Launcher, launch } from "./launch.ts";
 import { LowerView } from "./lower-view.ts";
 import { rootName } from "./mounts.ts";
 import { closeFolder, type Folder, openRoot } from "./open-folder.ts";
+import { isPeerIn } from "./peer.ts";
 import type { PipePool } from "./pipes.ts";
 
 export interface OpenOptions {
@@ -33,6 +40,8 @@ export interface OpenOptions {
   base: HostBase;
   /** Layers of the environment, topmost first. */
   layers: readonly string[];
+  /** Laid in over empty folders that `layers` has. */
+  readOnly: readonly SandboxLayer[];
   network: "none" | "host";
   limits: SandboxLimits;
   cgroups: CgroupHome | undefined;
@@ -45,7 +54,7 @@ export interface OpenOptions {
 
 /** Starts a sandbox. @throws TracemillError `sandbox-unavailable`, `sandbox-failed`, `unsupported`. */
 export async function openSandbox(options: OpenOptions): Promise<NamespaceSandbox> {
-  const { id, dir, base, layers, network, cgroups, limits, signal } = options;
+  const { id, dir, base, layers, readOnly, network, cgroups, limits, signal } = options;
   signal?.throwIfAborted();
   assertFreeSpace(dir);
   const folder = join(dir, id);
@@ -55,7 +64,7 @@ export async function openSandbox(options: OpenOptions): Promise<NamespaceSandbo
   try {
     makeChangeFolders(folder, base.mounts);
     cgroup = cgroups === undefined ? undefined : createCgroup(cgroups, id, limits);
-    const tree = { base, at: base.at, layers, changes: folder, network };
+    const tree = { base, at: base.at, layers, changes: folder, readOnly, network };
     const inherited = inheritedDescriptors();
     const table = join(folder, "mounts");
     init = await launch({ launcher: options.launcher, tree, table, inherited, signal });
@@ -97,6 +106,7 @@ export class NamespaceSandbox implements Sandbox {
   readonly #tree: ChangedTree & { lower: LowerView };
   readonly #inherited: readonly number[];
   readonly #running = new Set<Promise<unknown>>();
+  readonly #doors = new Doors();
   #closing: Promise<void> | undefined;
 
   constructor(options: OpenOptions, { folder, init, cgroup, inherited }: Started) {
@@ -132,8 +142,20 @@ export class NamespaceSandbox implements Sandbox {
     return started;
   }
 
+  async listen(onConnection: OnConnection): Promise<SandboxListener> {
+    this.#assertOpen();
+    const { pid } = this.#init;
+    if (this.#options.network === "none") {
+      const socket = await listenInside(["-t", String(pid), "-U", "-n", ...credentials()], 0);
+      return this.#doors.keep(serveDoor(socket, onConnection));
+    }
+    // Its loopback is this machine's: others that are on it must not come in.
+    const admits = (peer: Socket): boolean => isPeerIn(pid, peer);
+    return this.#doors.keep(serveDoor(await listenHere(), onConnection, admits));
+  }
+
   async writeFiles(files: Iterable<SandboxFile> | AsyncIterable<SandboxFile>): Promise<void> {
-    for await (const file of files) writeFileIn(this.#root(), file);
+    for await (const file of filesOutside(files, this.#options.readOnly)) writeFileIn(this.#root(), file);
   }
 
   async readFile(
@@ -144,6 +166,7 @@ export class NamespaceSandbox implements Sandbox {
   }
 
   async remove(paths: readonly string[]): Promise<void> {
+    assertOutside(this.#options.readOnly, paths);
     removeIn(this.#root(), paths);
   }
 
@@ -152,7 +175,7 @@ export class NamespaceSandbox implements Sandbox {
   }
 
   async applyWorkspace(tar: AsyncIterable<Uint8Array>): Promise<void> {
-    await applyIn(this.#root(), tar);
+    await applyIn(this.#root(), workspaceEntries(tar, this.#options.readOnly));
   }
 
   async baseHas(path: string): Promise<boolean> {
@@ -186,6 +209,7 @@ export class NamespaceSandbox implements Sandbox {
   }
 
   async #end(dispose: (folder: string) => void): Promise<void> {
+    await this.#doors.close();
     await this.#init.end();
     await Promise.allSettled(this.#running);
     closeFolder(this.#tree.upper);

@@ -1,4 +1,5 @@
 import type { SandboxLimits } from "@tracemill/core/ports/sandbox.ts";
+import type { LayerMount } from "../layer-volumes.ts";
 import type { ComposeProject, ComposeService } from "./project.ts";
 
 export interface Hardening {
@@ -10,6 +11,8 @@ export interface Hardening {
   imageLabels: Readonly<Record<string, string>>;
   /** For each service. A service's own limit holds where it is lower. */
   limits: SandboxLimits;
+  /** Volumes of the engine that the service `main` sees, read-only. */
+  layers: readonly LayerMount[];
   /** Whether the services reach nothing but each other. */
   isolated: boolean;
   /** The tag for the image that a service builds: found under it, it is not built again. */
@@ -21,7 +24,7 @@ export interface Hardening {
  * networks that lead nowhere where the sandbox has none.
  */
 export function hardened(project: ComposeProject, hardening: Hardening): Record<string, unknown> {
-  const { name, labels, isolated } = hardening;
+  const { name, labels, layers, isolated } = hardening;
   const { networks, volumes, configs, secrets } = project;
   const services = Object.entries(project.services).map(([key, service]) => [
     key,
@@ -40,7 +43,7 @@ export function hardened(project: ComposeProject, hardening: Hardening): Record<
     name,
     services: Object.fromEntries(services),
     networks: named(networks, isolated ? nowhere : {}),
-    volumes: named(volumes, {}),
+    volumes: { ...named(volumes, {}), ...Object.fromEntries(layers.map(external)) },
     configs,
     secrets,
   };
@@ -68,6 +71,7 @@ function start(key: string, service: ComposeService, hardening: Hardening): Reco
     ...Object.fromEntries(kept),
     ...builtAs(key, service, hardening),
     ...limitsOf(service, hardening.limits),
+    ...(key === "main" ? mountsOf(service, hardening.layers) : {}),
     labels: hardening.labels,
     security_opt: ["no-new-privileges:true"],
     // What a service prints is kept on this machine, whoever started the engine: enough to see why it failed.
@@ -75,6 +79,23 @@ function start(key: string, service: ComposeService, hardening: Hardening): Reco
     // Docker's own resolver would ask this machine's on behalf of a service that has no network.
     ...(hardening.isolated ? { dns: ["127.0.0.1"] } : {}),
   };
+}
+
+/** Under a key of ours: those of the file are names of the task's. */
+function external({ volume }: LayerMount): [string, object] {
+  return [volume, { name: volume, external: true }];
+}
+
+function mountsOf({ volumes }: ComposeService, layers: readonly LayerMount[]): object {
+  if (layers.length === 0) return {};
+  const added = layers.map(({ volume, path }) => ({
+    type: "volume",
+    source: volume,
+    target: path,
+    read_only: true,
+    volume: { nocopy: true },
+  }));
+  return { volumes: [...(Array.isArray(volumes) ? volumes : []), ...added] };
 }
 
 function builtAs(key: string, { build }: ComposeService, { tagOf, imageLabels }: Hardening): object {

@@ -8,6 +8,7 @@ import type Docker from "dockerode";
 import { makeOwned } from "../../namespace/janitor.ts";
 import { callEngine, hasStatus } from "../engine.ts";
 import { environmentLabel } from "../labels.ts";
+import type { LayerMount } from "../layer-volumes.ts";
 import { SharedWork } from "../shared-work.ts";
 import { type ComposeResult, runCompose } from "./docker-cli.ts";
 import { type HarborPlaces, harborVariables, withoutLogMounts } from "./harbor-names.ts";
@@ -24,6 +25,8 @@ export interface ComposeOptions {
   builtImage?: string | undefined;
   limits: SandboxLimits;
   network: SandboxNetwork;
+  /** Volumes of the engine that `main` sees, read-only. */
+  layers: readonly LayerMount[];
   /** Put on every container, network and volume. */
   labels: Readonly<Record<string, string>>;
   signal?: AbortSignal | undefined;
@@ -120,11 +123,12 @@ function escaped(env: Readonly<Record<string, string>>): Record<string, string> 
 }
 
 async function start(project: ComposeProject, started: Started): Promise<void> {
-  const { docker, environment, labels, limits, network, name, dir } = started;
+  const { docker, environment, labels, layers, limits, network, name, dir } = started;
   const hash = hashOf(environment);
   const tagOf = (service: string) => `tracemill/compose:${hash}-${service.toLowerCase()}`;
   const imageLabels = { [environmentLabel]: hash };
-  const final = hardened(project, { name, labels, imageLabels, limits, isolated: network !== "host", tagOf });
+  const isolated = network !== "host";
+  const final = hardened(project, { name, labels, imageLabels, limits, layers, isolated, tagOf });
   const path = join(dir, "compose.json");
   await writeFile(path, JSON.stringify(final));
   const built = Object.keys(project.services).filter((service) => project.services[service]?.build != null);

@@ -1,19 +1,15 @@
-import { readFileSync } from "node:fs";
 import type { Server } from "node:net";
 import { TracemillError } from "@tracemill/core/errors.ts";
 import type Docker from "dockerode";
-import { isInstalled } from "../../namespace/tools.ts";
-import { callEngine } from "../engine.ts";
+import { mostConnections } from "../../doors.ts";
+import { listenInside } from "../../listen-inside.ts";
+import { networkOf, ownEngineMissing, pidOf } from "../way-in.ts";
 import type { Resolve } from "./decide.ts";
-import { listenInside } from "./listen-inside.ts";
 import { filteringProxy } from "./proxy.ts";
 import { hostRules } from "./rules.ts";
 
 /** Where the sandbox finds the proxy, on its own loopback. Squid's port, as many proxies have it. */
 const proxyPort = 3128;
-
-/** Most connections at a time: a program in a sandbox shall not use up this process's open files. */
-const mostConnections = 256;
 
 /** The way out of one sandbox that has an allow-list. */
 export interface Egress {
@@ -57,7 +53,7 @@ export function openEgress({ docker, allow, resolve }: EgressOptions): Egress {
     network: "none",
     env: proxyEnv(),
     attach: async (containerId) => {
-      const server = await listenInside(await pidOf(docker, containerId), proxyPort);
+      const server = await listenInside([networkOf(await ownPid(docker, containerId))], proxyPort);
       server.maxConnections = mostConnections;
       server.on("connection", proxy.serve);
       listening.push(server);
@@ -88,38 +84,11 @@ function requireOwnEngine(docker: Docker): void {
   );
 }
 
-function ownEngineMissing(docker: Docker): string | undefined {
-  if (process.platform !== "linux") return `this is ${process.platform}`;
-  if (process.geteuid?.() !== 0) return "this process is not root";
-  if (!hasSocket(docker.modem)) return "the engine is reached over the network";
-  return isInstalled("nsenter") ? undefined : "nsenter is not installed (Debian: util-linux)";
-}
-
-/** The types of docker-modem leave out where it connects to. */
-function hasSocket(modem: object): boolean {
-  return "socketPath" in modem && typeof modem.socketPath === "string";
-}
-
-/** The container's first process, as this machine numbers it. */
-async function pidOf(docker: Docker, containerId: string): Promise<number> {
-  const { State, Id } = await callEngine("looking at a container", () =>
-    docker.getContainer(containerId).inspect(),
-  );
-  if (!State.Running) {
-    throw new TracemillError("sandbox-failed", "the sandbox's container has ended", { retryable: true });
-  }
-  if (cgroupsOf(State.Pid).includes(Id)) return State.Pid;
+async function ownPid(docker: Docker, containerId: string): Promise<number> {
+  const pid = await pidOf(docker, containerId);
+  if (pid !== undefined) return pid;
   throw new TracemillError(
     "unsupported",
     "a network allow-list needs the Docker engine's containers to be processes of this machine, and they are not (Docker Desktop, or Tracemill inside a container); run it beside the engine",
   );
-}
-
-/** Names the container, with control groups of either version. */
-function cgroupsOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cgroup`, "utf8");
-  } catch {
-    return "";
-  }
 }

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { Server } from "node:net";
 import { TracemillError } from "@tracemill/core/errors.ts";
-import { toolEnv } from "../../namespace/tools.ts";
+import { toolEnv } from "./namespace/tools.ts";
 
 /** 50 ms on an idle machine. */
 const patienceMs = 20_000;
@@ -16,13 +16,14 @@ server.listen({ host: "127.0.0.1", port: Number(process.argv[1]) }, () =>
 `;
 
 /**
- * Listens on 127.0.0.1 in the network namespace of another process, from this one: connections that are made in
- * there arrive here. Needs root, and util-linux' nsenter.
+ * Listens on 127.0.0.1 in another network namespace, from this process: connections that are made in there arrive
+ * here. Needs util-linux' nsenter, and the right to enter.
+ * @param namespaces whose, as options of nsenter.
+ * @param port 0: any that is free.
  * @throws TracemillError `sandbox-failed`, with what was said.
  */
-export async function listenInside(pid: number, port: number): Promise<Server> {
-  const args = [`--net=/proc/${pid}/ns/net`, process.execPath, "-e", program, String(port)];
-  const child = spawn("nsenter", args, {
+export async function listenInside(namespaces: readonly string[], port: number): Promise<Server> {
+  const child = spawn("nsenter", [...namespaces, "--", process.execPath, "-e", program, String(port)], {
     stdio: ["ignore", "ignore", "pipe", "ipc"],
     env: toolEnv,
     timeout: patienceMs,
@@ -39,11 +40,7 @@ export async function listenInside(pid: number, port: number): Promise<Server> {
   const ended = await once(child, "close").catch((error: Error) => error);
   if (server !== undefined) return server;
   const why = said.trim() || (ended instanceof Error ? ended.message : "it ended without a word");
-  throw new TracemillError(
-    "sandbox-failed",
-    `the proxy for allowed_hosts cannot listen in the sandbox: ${why}`,
-    {
-      retryable: true,
-    },
-  );
+  throw new TracemillError("sandbox-failed", `nothing can listen in the sandbox: ${why}`, {
+    retryable: true,
+  });
 }
