@@ -21,8 +21,9 @@ export function openModels(
   { config, clock, random }: Pick<CliContext, "config" | "clock" | "random">,
   answers?: AnswerStore,
 ): ModelAccess {
+  const providers = withBaseUrls(keys.providers ?? {}, config);
   return createModelAccess(
-    { ...noModelKeys, ...keys },
+    { ...noModelKeys, ...keys, providers },
     {
       secrets: environmentSecrets(config.variable),
       clock,
@@ -33,6 +34,20 @@ export function openModels(
       ...answers,
     },
   );
+}
+
+/** Variables by which programs of these providers are told of another address. What a spec says goes before them. */
+const baseUrlVariables = { openai: "OPENAI_BASE_URL", anthropic: "ANTHROPIC_BASE_URL" };
+
+function withBaseUrls(
+  providers: ModelAccessOptions["providers"],
+  { variable }: Pick<CliContext["config"], "variable">,
+): ModelAccessOptions["providers"] {
+  const named = Object.entries(baseUrlVariables).flatMap(([name, variableName]) => {
+    const url = variable(variableName);
+    return url === undefined ? [] : [[name, { url, ...providers[name] }] as const];
+  });
+  return { ...providers, ...Object.fromEntries(named) };
 }
 
 /** Connections to models, through the proxies that the environment names. */

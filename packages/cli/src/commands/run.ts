@@ -1,4 +1,5 @@
 import { TracemillError } from "@tracemill/core/errors.ts";
+import { requireKeys } from "@tracemill/core/models/run-secrets.ts";
 import type { PipelineDeps } from "@tracemill/core/pipeline/deps.ts";
 import type { SandboxProvider } from "@tracemill/core/ports/sandbox.ts";
 import { summaryNow } from "@tracemill/core/report/report-now.ts";
@@ -8,6 +9,7 @@ import type { RunRecord } from "@tracemill/core/run/run.ts";
 import { createRun, readRunSpec } from "@tracemill/core/run/runs.ts";
 import type { RunSpec, SandboxName } from "@tracemill/core/run/spec.ts";
 import { type Drive, driveRun } from "@tracemill/local/driver.ts";
+import { environmentSecrets } from "@tracemill/local/environment-secrets.ts";
 import { Command } from "commander";
 import { inCloud, inLocal, isOnAws, type PlaceOptions, withPlace } from "../aws/place.ts";
 import { resumeOnAws, runOnAws } from "../aws/run.ts";
@@ -105,6 +107,7 @@ async function startHere(
   const spec = await readSpecFile(file, choiceHere(options.sandbox, context), options);
   if (options.dryRun === true) return describePlan(spec, home, context);
   await checkSpec(spec, home);
+  await requireKeys(spec, environmentSecrets(context.config.variable));
   requireProduction(spec, production);
   const run = await createRun(spec, { ...home, clock: context.clock });
   await execute({ run, spec, resumed: false, production }, home, context);
@@ -122,6 +125,7 @@ export async function resumeHere(
   const spec = await readRunSpec(run.runId, home.objects);
   if (options.dryRun === true) return describePlan(spec, home, context);
   requireLocal(spec);
+  await requireKeys(spec, environmentSecrets(context.config.variable));
   await execute({ run, spec, resumed: true, production: productionOf(context) }, home, context);
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { SecretStore } from "../ports/secrets.ts";
 import { parseRunSpec } from "../run/spec.ts";
-import { keysOfRun, secretsOfRun } from "./run-secrets.ts";
+import { keysOfRun, requireKeys, secretsOfRun } from "./run-secrets.ts";
 
 const spec = parseRunSpec(
   {
@@ -32,4 +32,21 @@ test("a key that is not set, or may not be read, is no secret to look for", asyn
     },
   };
   expect(await secretsOfRun(spec, secrets)).toEqual([{ value: "value", kind: "openai-api-key" }]);
+});
+
+test("a run whose agent's model lacks its key does not begin; one with a server of its own wants none", async () => {
+  const none: SecretStore = { get: async () => undefined };
+  await expect(requireKeys(spec, none)).rejects.toMatchObject({
+    code: "unauthorized",
+    message: expect.stringContaining("set the variable OPENAI_API_KEY") as unknown,
+  });
+  const options = { baseUrl: "http://127.0.0.1:8000/v1" };
+  const agents = [{ name: "tools", model: "openai/gpt-x", options }];
+  await expect(requireKeys({ ...spec, agents }, none)).resolves.toBeUndefined();
+  const own = { ...spec, agents: [{ name: "tools", model: "openai/gpt-x" }] };
+  const { models } = parseRunSpec(
+    { name: "t", tasks: ["."], agents: [{ name: "oracle" }], models: { "openai/gpt-x": {} } },
+    "spec",
+  );
+  await expect(requireKeys({ ...own, models }, none)).resolves.toBeUndefined();
 });

@@ -1,3 +1,4 @@
+import { TracemillError } from "../errors.ts";
 import type { SecretStore } from "../ports/secrets.ts";
 import type { KnownSecret } from "../redact/create.ts";
 import type { RunSpec } from "../run/spec.ts";
@@ -8,19 +9,43 @@ type ModelsOfSpec = Pick<RunSpec, "agents" | "roles" | "providers">;
 
 /** The variables (secrets on AWS) that hold the keys of a spec's models. */
 export function keysOfRun({ agents, roles, providers }: ModelsOfSpec): string[] {
-  const names = providerNames(providers);
   const references = [...agents.map(({ model }) => model), roles.policy, roles.judge];
-  const keys = references.map((reference) => {
-    if (reference === undefined) return undefined;
-    try {
-      const ref = parseModelRef(reference, names);
-      return ref.kind === "provider" ? providerOf(ref.provider, providers).key : undefined;
-    } catch {
-      // What an agent makes of its model is its own business: `models` serves some by names of any form.
-      return undefined;
-    }
-  });
-  return [...new Set(keys.filter((key) => key !== undefined))];
+  return [...new Set(references.map((reference) => keyOf(reference, providers)).filter(isGiven))];
+}
+
+/** The variable that holds a model's key; `undefined` for models that want none. */
+function keyOf(reference: string | undefined, providers: RunSpec["providers"]): string | undefined {
+  if (reference === undefined) return undefined;
+  try {
+    const ref = parseModelRef(reference, providerNames(providers));
+    return ref.kind === "provider" ? providerOf(ref.provider, providers).key : undefined;
+  } catch {
+    // What an agent makes of its model is its own business: `models` serves some by names of any form.
+    return undefined;
+  }
+}
+
+function isGiven<T>(value: T | undefined): value is T {
+  return value !== undefined;
+}
+
+/**
+ * Looks before a run begins whether the keys of its agents' models are there.
+ * @throws TracemillError `unauthorized`, naming the agent, the model and the variable.
+ */
+export async function requireKeys(
+  { agents, providers, models }: Pick<RunSpec, "agents" | "providers" | "models">,
+  secrets: SecretStore,
+): Promise<void> {
+  for (const { name, model, options } of agents) {
+    if (model === undefined || models[model] !== undefined || options?.baseUrl !== undefined) continue;
+    const key = keyOf(model, providers);
+    if (key === undefined || (await secrets.get(key)) !== undefined) continue;
+    throw new TracemillError(
+      "unauthorized",
+      `agent ${name}: its model ${model} wants a key; set the variable ${key}, or name another one under \`providers\``,
+    );
+  }
 }
 
 /** Those keys themselves, so that they are taken out wherever they turn up. One that is not set, or may not be read, is none. */

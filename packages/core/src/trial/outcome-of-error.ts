@@ -32,6 +32,9 @@ export function outcomeOfError(error: unknown, phase: "environment" | "agent" | 
       return { kind: "budget-exceeded", reason };
     case "model-failed":
       return { kind: "model-failed", reason };
+    case "unauthorized":
+      // In the agent's part only models want a key.
+      return { kind: phase === "agent" ? "model-failed" : "environment-failed", reason };
     case "invalid-reward":
     case "reward-missing":
     case "timeout":
