@@ -19,6 +19,7 @@ import pLimit from "p-limit";
 import type { CliContext, Home, LocalHome } from "./context.ts";
 import { homeFolders } from "./home-folders.ts";
 import { pathOf } from "./path-of.ts";
+import { usualProxies } from "./usual-proxies.ts";
 
 /**
  * Opens the stores below the home directory, making it when it is missing.
@@ -107,6 +108,11 @@ interface RunOptions {
   onEvent(event: PipelineEvent): void;
 }
 
+/** Where agents for the command line are installed, and what captures them. */
+function programsHere({ home, config }: Pick<CliContext, "home" | "config">) {
+  return programsOf({ dir: homeFolders(home).agents, proxies: usualProxies(config) });
+}
+
 /** Everything that the stages of a run need, on this machine. */
 export function pipelineDeps(context: CliContext, home: Home, options: RunOptions): PipelineDeps {
   const { runId, spec, startedAt, resumed, production, sandboxes, models, onEvent } = options;
@@ -120,7 +126,7 @@ export function pipelineDeps(context: CliContext, home: Home, options: RunOption
     parquet,
     sandboxes,
     ...models,
-    agents: agentRegistry(builtInAgents(programsOf({ dir: homeFolders(context.home).agents }))),
+    agents: agentRegistry(builtInAgents(programsHere(context))),
     tasks: createTaskLoader(objects),
     budget: new RunBudget(spec.limits.run, startedAt),
     clock: context.clock,

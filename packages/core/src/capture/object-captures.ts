@@ -108,7 +108,7 @@ class ObjectCaptures implements CaptureStore {
       await clock.sleep(flushMs, signal).catch(() => undefined);
       if (signal.aborted) break;
       const before = clock.now() - idleMs;
-      await pMap(this.#sessions.values(), (entry) => this.#writeDue(entry, before), { concurrency });
+      await pMap([...this.#sessions.values()], (entry) => this.#writeDue(entry, before), { concurrency });
     }
     this.#ticking = undefined;
   }
@@ -127,7 +127,7 @@ class ObjectCaptures implements CaptureStore {
   }
 
   async #flush(): Promise<void> {
-    await pMap(this.#sessions.values(), ({ parts }) => parts.flush(), { concurrency });
+    await pMap([...this.#sessions.values()], ({ parts }) => parts.flush(), { concurrency });
   }
 
   #refuseTooMuch(more: number): void {

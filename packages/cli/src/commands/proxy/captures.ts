@@ -33,8 +33,12 @@ export async function inCaptures<T>(
 }
 
 async function withCaptures<T>(captures: Captures, work: (captures: Captures) => Promise<T>): Promise<T> {
-  await using _store = captures.store;
-  return await work(captures);
+  try {
+    return await work(captures);
+  } finally {
+    // Not by `await using`: what the end says of captures that are lost counts more than what came of it before.
+    await captures.store[Symbol.asyncDispose]();
+  }
 }
 
 function cloudCaptures({ objects, locate }: CloudHome, { clock, out }: CliContext): Captures {

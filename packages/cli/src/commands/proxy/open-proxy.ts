@@ -1,6 +1,7 @@
 import type { CaptureSession } from "@tracemill/agents/capture/capture.ts";
 import type { CaptureStore } from "@tracemill/core/capture/capture-store.ts";
 import { countsSince } from "@tracemill/core/capture/captured-session.ts";
+import type { HttpExchange } from "@tracemill/core/capture/http-exchange.ts";
 import { isSessionToken, SessionName } from "@tracemill/core/capture/session-token.ts";
 import { isTracemillError, messageOf, TracemillError } from "@tracemill/core/errors.ts";
 import { RedactionPolicy } from "@tracemill/core/redact/policy.ts";
@@ -69,8 +70,10 @@ export async function openProxy(
   const { authority } = await homeAuthority(context);
   const secret = await homeSecret(home);
   const { createRedactor, openCaptureProxy } = await loadEngine();
+  const onProblem = troubleTeller(context);
+  const keep: Keep = (exchange, redactions) => void store.append(exchange, redactions).catch(onProblem);
   const policy = RedactionPolicy.parse({ personal: flags.redact ?? [] });
-  const sessions = sessionsOf(secret, (name) => newSession(name, createRedactor(policy), store));
+  const sessions = sessionsOf(secret, (name) => newSession(name, createRedactor(policy), keep));
   const proxy = await openCaptureProxy({
     authority,
     intercept: flags.intercept ?? modelHosts,
@@ -79,7 +82,7 @@ export async function openProxy(
     keys: keysByHost(flags.keyEnv ?? [], config),
     ...(flags.route === undefined ? {} : { routes: flags.route }),
     proxies: upstreamProxies(flags, secret, config),
-    onProblem: troubleTeller(context),
+    onProblem,
   });
   try {
     const { url } = await proxy.listen(port, sessions);
@@ -127,7 +130,10 @@ function sessionsOf(
   };
 }
 
-function newSession(id: string, redactor: Redactor, store: CaptureStore): CaptureSession {
+/** Never waited for: the proxy's end is not to wait for a bucket that cannot be written, the store's end does. */
+type Keep = (exchange: HttpExchange, redactions: RedactionCounts) => void;
+
+function newSession(id: string, redactor: Redactor, keep: Keep): CaptureSession {
   let counted: RedactionCounts = {};
   return {
     id,
@@ -136,7 +142,7 @@ function newSession(id: string, redactor: Redactor, store: CaptureStore): Captur
     record: (exchange) => {
       const redactions = countsSince(counted, redactor.counts);
       counted = { ...redactor.counts };
-      return store.append(exchange, redactions);
+      keep(exchange, redactions);
     },
   };
 }

@@ -11,12 +11,19 @@ export const responsesForm: ConversationForm = {
   },
   answer: ({ output }) => fieldsList(output).map(entryOf),
   tools: ({ tools }) => fieldsList(tools).map(toolOf),
-  write: (entries, writer) =>
-    writeResponseItems(
-      entries.map(({ item }) => item),
-      writer,
-    ),
+  write: (entries, writer) => {
+    for (const { item, isAgent } of entries) {
+      if (isAgent || isConvertible(item)) writeResponseItems([item], writer);
+      // Put there by the program or the provider: no turn of the model.
+      else writer.say("user", { content: "", extra: { unconverted: [item] } });
+    }
+  },
 };
+
+function isConvertible(item: Entry["item"]): boolean {
+  const type = textIn(fieldsOf(item).type) || "message";
+  return type === "message" || type.endsWith("_call_output");
+}
 
 function entryOf(item: Fields, message: number): Entry {
   const type = textIn(item.type) || "message";
