@@ -9,7 +9,7 @@ import {
 } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, connect, createServer as createListener, type Socket } from "node:net";
-import { buffer } from "node:stream/consumers";
+import { buffer, text } from "node:stream/consumers";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { CaptureProxy, CaptureSession } from "@tracemill/agents/capture/capture.ts";
 import { type CertificateAuthority, openAuthority } from "@tracemill/agents/capture/certificate-authority.ts";
@@ -20,6 +20,7 @@ import {
 } from "@tracemill/agents/capture/proxy.ts";
 import { certificatePem, type Name } from "@tracemill/agents/capture/x509.ts";
 import type { HttpExchange } from "@tracemill/core/capture/http-exchange.ts";
+import type { ModelUpstream } from "@tracemill/core/ports/model-access.ts";
 import type { Redactor } from "@tracemill/core/redact/redactor.ts";
 import { tempDir } from "../fakes/temp-dir.ts";
 
@@ -235,4 +236,21 @@ export async function ask(options: RequestOptions, body?: string | Buffer): Prom
 /** The header by which a client says which session it is of. */
 export function proxyCredential(session: string, token = "t"): string {
   return `Basic ${Buffer.from(`${session}:${token}`).toString("base64")}`;
+}
+
+/** Where a session's requests go, with the key that the proxy adds. */
+export function upstreamAt(
+  baseUrl: string,
+  protocol: ModelUpstream["protocol"] = "chat-completions",
+): ModelUpstream {
+  return { protocol, baseUrl, headers: { authorization: "Bearer the-real-key-of-a-provider" }, model: "m-1" };
+}
+
+/** An upstream that says what it was asked, as JSON. */
+export function echo(host?: string): Promise<Upstream> {
+  return startUpstream(async (request, response) => {
+    const { method, url, headers } = request;
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(JSON.stringify({ method, url, headers, body: await text(request), model: "m-1" }));
+  }, host);
 }

@@ -8,6 +8,11 @@ export const contextReplaced = {
   context_management: { type: "compaction", boundary: "replace", restated: true },
 } as const;
 
+/** The same where nobody knows what the new context is. */
+export const contextCompacted = {
+  context_management: { type: "compaction", boundary: "replace" },
+} as const;
+
 function beginsContext({ source, extra }: Step): boolean {
   const { context_management: note } = (extra ?? {}) as { context_management?: { restated?: unknown } };
   return source === "system" && note?.restated === true;

@@ -197,6 +197,23 @@ test("chat: log probabilities and token ids of all chunks are kept", () => {
   expect(tokens).toEqual({ prompt: [7, 8], completion: [1, 2], logprobs: [-1, -2] });
 });
 
+test("chat: what a later chunk says as null takes nothing back", () => {
+  const events = [
+    {
+      id: "c",
+      choices: [{ index: 0, delta: { content: "x" }, finish_reason: "stop" }],
+      usage: { prompt_tokens: 5 },
+    },
+    { id: null, choices: [{ index: 0, delta: { content: null }, finish_reason: null }], usage: null },
+    "[DONE]",
+  ];
+  expect(wholeBody("chat-completions", { _events: events })).toMatchObject({
+    id: "c",
+    choices: [{ message: { content: "x" }, finish_reason: "stop" }],
+    usage: { prompt_tokens: 5 },
+  });
+});
+
 test("responses: a last event without output leaves what was streamed", () => {
   const item = { type: "function_call", id: "fc", call_id: "c", name: "f", arguments: "{}" };
   const events = [

@@ -108,6 +108,15 @@ describe.each(ModelProtocol.options)("%s", (protocol) => {
     expect(text).toMatch(/I should look|c2VhbGVkLTE=/);
   });
 
+  test("so does one whose words alone were changed, beside the same calls", () => {
+    const { carry, toolCalls } = readAnswer(protocol, rendered(protocol), "here");
+    const calls = toolCalls.map(({ id }) => ({ ...call, id }));
+    const turn: ChatMessage = { role: "assistant", content: "Changed.", tool_calls: calls, carry };
+    const text = JSON.stringify(bodyOf(protocol, request([...conversation.slice(0, 2), turn])));
+    expect(text).toContain("Changed.");
+    expect(text).not.toContain("I look.");
+  });
+
   test("further fields of the body go over the settings, and never over the conversation", () => {
     const settings = { temperature: 0.5, extraBody: { seed: 7, model: "other", messages: [], input: [] } };
     const body = bodyOf(protocol, request(), { settings });
@@ -168,6 +177,16 @@ test("responses: nothing is stored, and only models that reason are asked for se
   });
   expect(bodyOf("responses", request(), { model: "gpt-4.1" })).not.toHaveProperty("include");
   expect(bodyOf("responses", request(), { model: "gpt-5-chat-latest" })).not.toHaveProperty("include");
+});
+
+test("responses: reasoning that only the provider's store has is not sent", () => {
+  const output = [
+    { type: "reasoning", id: "rs_1", summary: [] },
+    { type: "message", content: [{ text: "Hi." }] },
+  ];
+  const { text, carry } = readAnswer("responses", { output }, "here");
+  const body = bodyOf("responses", request([{ role: "assistant", content: text, carry }]));
+  expect(body.input).toEqual([output[1]]);
 });
 
 test("responses: an effort and further fields of `reasoning` go together", () => {

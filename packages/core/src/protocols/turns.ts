@@ -23,6 +23,27 @@ export function turnsOf(messages: readonly ChatMessage[]): { system: string; tur
   return { system: system.filter((text) => text.trim() !== "").join("\n\n"), turns };
 }
 
+/** A turn's content, by the blocks of each message: what tools answered has to come before anything else that the user says. */
+export function contentOf<Block>({ messages }: Turn, blocksOf: (message: ChatMessage) => Block[]): Block[] {
+  const ordered = messages.toSorted((a, b) => Number(b.role === "tool") - Number(a.role === "tool"));
+  return ordered.flatMap(blocksOf);
+}
+
+/**
+ * The content of the user's last two turns marked for the provider's cache: the last one, which the next request reads
+ * again, and the one before it, which the request before this one wrote.
+ */
+export function withMarks<Message extends { role: Turn["role"]; content: unknown[] }>(
+  messages: readonly Message[],
+  marked: (content: Message["content"]) => Message["content"],
+): Message[] {
+  const ofUser = messages.flatMap(({ role }, index) => (role === "user" ? [index] : []));
+  const chosen = new Set(ofUser.slice(-2));
+  return messages.map((message, index) =>
+    chosen.has(index) ? { ...message, content: marked(message.content) } : message,
+  );
+}
+
 /** Ids of calls may hold letters, digits, `_` and `-` alone; a replayed or another provider's may hold more. */
 export function plainId(id: string | undefined): string {
   return (id ?? "").replace(/[^\w-]/g, "_") || "_";

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { plantedSecrets, plantedText } from "../../../../test/fakes/planted-secrets.ts";
 import { createRedactor } from "./create.ts";
+import { environmentSecrets } from "./environment-secrets.ts";
 import { RedactionPolicy } from "./policy.ts";
 
 const seeds = fc.integer({ min: 0, max: 2 ** 31 });
@@ -236,4 +237,17 @@ describe("time", () => {
     const text = piece.repeat(Math.ceil(1_000_000 / piece.length));
     expect(redactor.text(text).length).toBeGreaterThan(0);
   });
+});
+
+test("variables whose names say so are secrets, whatever their values look like", () => {
+  const environment = {
+    DB_PASSWORD: "correct horse",
+    SERVICE_TOKEN: "swordfish",
+    MODE: "production",
+    MAX_TOKENS: "400000",
+  };
+  const redactor = createRedactor(undefined, environmentSecrets(environment));
+  expect(redactor.text("correct horse, swordfish, production, 400000")).toBe(
+    "[REDACTED:db-password], [REDACTED:service-token], production, 400000",
+  );
 });

@@ -178,12 +178,10 @@ const wholeName = new RegExp(`(?:${secretName})${nameTail}$`, "i");
 
 /** Whether a field of this name, with this value, holds a secret. */
 export function isSecretField(name: string, value: string): boolean {
-  return (
-    name.length <= 100 &&
-    wholeName.test(name) &&
-    !noSecretName.test(name) &&
-    !/\s/.test(value) &&
-    value.length <= 4096 &&
-    looksChosenAtRandom(value)
-  );
+  return isSecretName(name) && !/\s/.test(value) && value.length <= 4096 && looksChosenAtRandom(value);
+}
+
+/** Whether a variable or field of this name holds a secret, whatever its value looks like: `DB_PASSWORD`, `apiKey`. */
+export function isSecretName(name: string): boolean {
+  return name.length <= 100 && wholeName.test(name) && !noSecretName.test(name);
 }

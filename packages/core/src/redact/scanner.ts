@@ -1,4 +1,3 @@
-import { anchorTable } from "./anchor-table.ts";
 import type { SecretRule } from "./secret-rule.ts";
 
 /** A secret in a text: where it stands, in UTF-16 code units. */
@@ -19,10 +18,11 @@ const nothing: readonly Finding[] = [];
 
 /** Finds what some rules know, in ascending order and without overlaps; in time that is linear in the text's length. */
 export function createScanner(rules: readonly SecretRule[], others: readonly RankedPattern[] = []): Scanner {
+  const byAnchor = anchored(rules);
   return (text) => {
     const sightings: Sighting[] = [];
     for (const other of others) collectPattern(text, other, sightings);
-    collectAnchored(text, anchored(rules), sightings);
+    collectAnchored(text, byAnchor, sightings);
     return sightings.length === 0 ? nothing : merged(sightings);
   };
 }
@@ -45,22 +45,15 @@ interface AnchoredRules {
   /** Sticky: the anchor at a place. */
   anchors: RegExp;
   gate: Uint8Array;
+  /** Anchors of one character, which no triple tells. */
+  lone: readonly string[];
   rulesAt(anchor: string): readonly SecretRule[];
 }
 
 /** More ways to write the anchors than this (`ToKeN`) are not kept. */
 const keptAnchors = 1_000;
 
-/** A list of rules serves any number of scanners; what is made of it takes a megabyte. */
-const made = new WeakMap<readonly SecretRule[], AnchoredRules>();
-
 function anchored(rules: readonly SecretRule[]): AnchoredRules {
-  const known = made.get(rules) ?? makeAnchored(rules);
-  made.set(rules, known);
-  return known;
-}
-
-function makeAnchored(rules: readonly SecretRule[]): AnchoredRules {
   const spelt = rules.flatMap((rule) => rule.anchors.map((anchor) => ({ anchor, rule })));
   // Longer ones first: where one begins with another, the rules of both are tried.
   const alternatives = spelt
@@ -69,7 +62,8 @@ function makeAnchored(rules: readonly SecretRule[]): AnchoredRules {
   const known = new Map<string, readonly SecretRule[]>();
   return {
     anchors: new RegExp([...new Set(alternatives)].join("|"), "y"),
-    gate: gateOf(spelt.map(({ anchor }) => anchor)),
+    gate: gateOf(spelt.map(({ anchor }) => anchor).filter((anchor) => anchor.length > 1)),
+    lone: [...new Set(spelt.map(({ anchor }) => anchor).filter((anchor) => anchor.length === 1))],
     rulesAt(anchor) {
       const cached = known.get(anchor);
       if (cached !== undefined) return cached;
@@ -108,24 +102,29 @@ function gateOf(anchors: readonly string[]): Uint8Array {
   return gate;
 }
 
-function collectAnchored(text: string, byAnchor: AnchoredRules, into: Sighting[]): void {
-  const { anchors, nextPlace } = byAnchor;
-  for (let at = nextPlace(text, 0); at >= 0; ) {
-    anchors.lastIndex = at;
-    const hit = anchors.exec(text);
-    at = nextPlace(text, hit === null ? at + 1 : collectAt(text, hit[0], at, byAnchor, into));
+function collectAnchored(text: string, rules: AnchoredRules, into: Sighting[]): void {
+  const { gate, lone } = rules;
+  for (const anchor of lone) {
+    for (let at = text.indexOf(anchor); at !== -1; at = text.indexOf(anchor, at + 1)) {
+      collectAt(text, at, rules, into);
+    }
+  }
+  let gram = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    gram = ((gram << 5) | (text.charCodeAt(at) & 31)) & gramMask;
+    if (gate[gram] !== 1 || at < 2) continue;
+    const next = collectAt(text, at - 2, rules, into);
+    // What is found is not looked into again; the triple fills anew from there.
+    if (next > at) at = next - 1;
   }
 }
 
-/** @returns where to go on: behind what has a form of its own. */
-function collectAt(
-  text: string,
-  anchor: string,
-  at: number,
-  { rulesAt }: AnchoredRules,
-  into: Sighting[],
-): number {
-  let next = at + 1;
+/** @returns where to go on. */
+function collectAt(text: string, at: number, { anchors, rulesAt }: AnchoredRules, into: Sighting[]): number {
+  anchors.lastIndex = at;
+  const anchor = anchors.exec(text)?.[0];
+  let next = at;
+  if (anchor === undefined) return next;
   for (const rule of rulesAt(anchor)) {
     const sighting = tryAt(text, at, rule);
     if (sighting === undefined) continue;

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { contextSegments } from "../context-segments.ts";
 import { parseTrajectory } from "../trajectory.ts";
 import { claudeCodeTrajectory } from "./claude-code.ts";
 import type { NativeLog } from "./log-lines.ts";
@@ -174,7 +175,7 @@ describe("claudeCodeTrajectory", () => {
     ]);
   });
 
-  test("a compaction is the step that brings the summary", () => {
+  test("after a compaction the conversation goes on from the summary", () => {
     const session = log(
       "s1.jsonl",
       user("Go."),
@@ -188,10 +189,12 @@ describe("claudeCodeTrajectory", () => {
       answer("m2", said("Done."), usage),
     );
     const trajectory = parseTrajectory(claudeCodeTrajectory([session]), "t");
-    expect(trajectory.steps[2]).toMatchObject({
-      message: "So far: nothing.",
-      extra: { compaction: { trigger: "auto", preTokens: 9 } },
-    });
+    expect(trajectory.steps[2]?.extra).toMatchObject({ trigger: "auto", preTokens: 9 });
+    const contexts = contextSegments(trajectory).map(({ steps }) => steps.map((step) => step.message));
+    expect(contexts).toEqual([
+      ["Go.", "Working."],
+      ["So far: nothing.", "Done."],
+    ]);
     expect(trajectory.notes).toContain("compacted 1 time");
   });
 

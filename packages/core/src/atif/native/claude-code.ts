@@ -1,3 +1,4 @@
+import { contextReplaced } from "../context-segments.ts";
 import { StepWriter } from "../step-writer.ts";
 import type { Trajectory } from "../trajectory.ts";
 import { assemble, type NativeThread } from "./assemble.ts";
@@ -13,8 +14,8 @@ import { fieldsOf, Leftovers, type Line, logLines, type NativeLog, textOf } from
 /**
  * Claude Code's own logs (`CLAUDE_CONFIG_DIR/projects/**\/*.jsonl`, as version 2.1 writes them and those before it) as
  * one trajectory. Sidechains, in files of their own or among the session's lines, are its subagents. All blocks of one
- * answer are one step, however many lines they take. A compaction is the user step that brings the summary, with
- * `extra.compaction`.
+ * answer are one step, however many lines they take. A compaction is noted as
+ * `contextSegments` reads it.
  * @returns undefined when the logs hold no turn and no message.
  */
 export function claudeCodeTrajectory(logs: readonly NativeLog[]): Trajectory | undefined {
@@ -116,8 +117,7 @@ class ThreadReader {
 
   thread(id: string): NativeThread {
     const writer = new StepWriter();
-    const system = messageText(this.#shape.system);
-    if (system !== "") writer.say("system", { content: system, extra: {} });
+    this.#instruct(writer);
     for (const entry of this.#entries) {
       if (isAnswer(entry)) this.#writeAnswer(entry, writer);
       else this.#writeLine(entry, writer);
@@ -133,9 +133,14 @@ class ThreadReader {
       steps: writer.finish(),
       extra: this.#leftovers.extra(),
       ...(this.#compactions > 0 && {
-        notes: `The conversation was compacted ${this.#compactions} times: see the steps with \`extra.compaction\`.`,
+        notes: `The conversation was compacted ${this.#compactions} times: see the steps with \`extra.context_management\`.`,
       }),
     };
+  }
+
+  #instruct(writer: StepWriter): void {
+    const system = messageText(this.#shape.system);
+    if (system !== "") writer.say("system", { content: system, extra: {} });
   }
 
   #addAnswer(line: Line): void {
@@ -167,10 +172,11 @@ class ThreadReader {
     }
     this.#model ??= model;
     writer.endTurn();
-    for (const { content } of messages) writeAnswer(content, writer);
     writer.measure(usageMetrics(fieldsOf(messages.at(-1)?.usage)));
+    writer.speak({ content: "", extra: {} });
     if (model !== undefined) writer.named(model);
     writer.at(textOf(lines[0]?.timestamp));
+    for (const { content } of messages) writeAnswer(content, writer);
     writer.endTurn();
   }
 
@@ -186,9 +192,16 @@ class ThreadReader {
 
   #writeUser(line: Line, writer: StepWriter): void {
     const { content } = fieldsOf(line.message);
-    const compaction = line.isCompactSummary === true ? { compaction: this.#boundary ?? {} } : {};
-    if (line.isCompactSummary === true) this.#compactions += 1;
-    writeUserContent(content, writer, compaction, textOf(line.timestamp));
+    if (line.isCompactSummary === true) this.#compact(writer);
+    writeUserContent(content, writer, {}, textOf(line.timestamp));
+  }
+
+  /** The summary that follows is all that the model is shown of what was before: see `contextSegments`. */
+  #compact(writer: StepWriter): void {
+    this.#compactions += 1;
+    const content = "From here on the model was shown a summary of what was before.";
+    writer.say("system", { content, extra: { ...fieldsOf(this.#boundary), ...contextReplaced } });
+    this.#instruct(writer);
   }
 
   /** What the program adds to the conversation by itself, as it was put into words for the model. */

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { contextSegments } from "../context-segments.ts";
 import { parseTrajectory } from "../trajectory.ts";
 import { codexTrajectory } from "./codex.ts";
 import type { NativeLog } from "./log-lines.ts";
@@ -167,9 +168,15 @@ describe("codexTrajectory", () => {
       "Go.",
       "Working.",
       "So far: nothing.",
+      "You are Codex.",
+      "Go.",
       "Done.",
     ]);
-    expect(trajectory.steps[3]?.extra?.compaction).toMatchObject({ replacement_history: [{ role: "user" }] });
+    const contexts = contextSegments(trajectory).map(({ steps }) => steps.map((step) => step.message));
+    expect(contexts).toEqual([
+      ["You are Codex.", "Go.", "Working."],
+      ["You are Codex.", "Go.", "Done."],
+    ]);
     expect(trajectory.notes).toContain("compacted 1 time");
     expect(trajectory.extra?.other_usage).toMatchObject([{ input_tokens: 950 }]);
   });

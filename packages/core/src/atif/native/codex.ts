@@ -1,4 +1,6 @@
+import { contextCompacted, contextReplaced } from "../context-segments.ts";
 import { writeResponseItems } from "../from-responses.ts";
+import { isFields } from "../source-content.ts";
 import { StepWriter } from "../step-writer.ts";
 import type { Metrics, Trajectory } from "../trajectory.ts";
 import { assemble, type NativeThread } from "./assemble.ts";
@@ -7,7 +9,7 @@ import { countOf, fieldsOf, Leftovers, type Line, logLines, type NativeLog, text
 /**
  * Codex's own logs (`CODEX_HOME/sessions/**\/rollout-*.jsonl`, as version 0.169 writes them and those before it) as one
  * trajectory: the session that the user began, and the threads that it started as its subagents. Each answer of the
- * model is one step with its own token counts. A compaction is a system step: what it stood for is not sent any more.
+ * model is one step with its own token counts. A compaction is noted as `contextSegments` reads it.
  * @returns undefined when the logs hold no turn and no message.
  */
 export function codexTrajectory(logs: readonly NativeLog[]): Trajectory | undefined {
@@ -66,7 +68,7 @@ class RolloutReader {
       steps: this.#writer.finish(),
       extra: { ...(Object.keys(meta).length > 0 && { session_meta: meta }), ...this.#leftovers.extra() },
       ...(this.#compactions > 0 && {
-        notes: `The conversation was compacted ${this.#compactions} times: see the steps with \`extra.compaction\`.`,
+        notes: `The conversation was compacted ${this.#compactions} times: see the steps with \`extra.context_management\`.`,
       }),
     };
   }
@@ -78,8 +80,7 @@ class RolloutReader {
       return;
     }
     this.#meta = payload;
-    const instructions = textOf(fieldsOf(payload.base_instructions).text) ?? textOf(payload.instructions);
-    if (instructions !== undefined) this.#writer.say("system", { content: instructions, extra: {} });
+    this.#instruct();
   }
 
   #context({ model }: Line): void {
@@ -109,11 +110,28 @@ class RolloutReader {
     this.#turnOpen = false;
   }
 
-  #compaction({ message, ...rest }: Line, timestamp: string | undefined): void {
+  /** The context that the conversation goes on from is told whole, where the log has it: see `contextSegments`. */
+  #compaction({ message, replacement_history: history, ...rest }: Line, timestamp: string | undefined): void {
     this.#compactions += 1;
     this.#turnOpen = false;
-    this.#writer.say("system", { content: textOf(message) ?? "", extra: { compaction: rest } });
+    const isTold = Array.isArray(history);
+    const note = isTold ? contextReplaced : contextCompacted;
+    this.#writer.say("system", { content: textOf(message) ?? "", extra: { ...rest, ...note } });
     this.#writer.at(timestamp);
+    if (!isTold) return;
+    this.#writer.beginContext();
+    this.#instruct();
+    writeResponseItems(
+      (history as unknown[]).map((item) => (isFields(item) ? cleanItem(item) : item)),
+      this.#writer,
+    );
+    this.#writer.endContext();
+  }
+
+  #instruct(): void {
+    const instructions =
+      textOf(fieldsOf(this.#meta.base_instructions).text) ?? textOf(this.#meta.instructions);
+    if (instructions !== undefined) this.#writer.say("system", { content: instructions, extra: {} });
   }
 
   #event(payload: Line): void {

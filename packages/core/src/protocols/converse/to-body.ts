@@ -3,7 +3,7 @@ import type { ChatMessage, ModelRequest } from "../../ports/model-client.ts";
 import { type Fields, fieldsList } from "../fields.ts";
 import { answerLimit, claudeThinking, isClaude, takesCacheMarks } from "../messages/claude-models.ts";
 import { type BodyOptions, carriedTurn, effortWord, toolParts, withExtra } from "../request-body.ts";
-import { plainId, type Turn, turnsOf } from "../turns.ts";
+import { contentOf, plainId, turnsOf, withMarks } from "../turns.ts";
 
 const mark = { cachePoint: { type: "default" } };
 
@@ -13,6 +13,7 @@ const mark = { cachePoint: { type: "default" } };
  */
 export function converseBody(request: ModelRequest, { model, settings }: BodyOptions): Fields {
   const { system, turns } = turnsOf(request.messages);
+  const said = turns.map((turn) => ({ role: turn.role, content: contentOf(turn, blocksOf) }));
   const { temperature, extraBody } = settings;
   const thinking = thinkingOf(model, settings.reasoningEffort);
   const maxTokens = settings.maxTokens ?? (isClaude(model) ? answerLimit(model) : undefined);
@@ -32,8 +33,8 @@ export function converseBody(request: ModelRequest, { model, settings }: BodyOpt
     ...withExtra(body, extraBody),
     ...(system !== "" && { system: [{ text: system }, ...marks] }),
     messages: withMarks(
-      turns.map(messageOf).filter(({ content }) => content.length > 0),
-      marks,
+      said.filter(({ content }) => content.length > 0),
+      (content) => [...content, ...marks],
     ),
     ...(request.tools.length > 0 && { toolConfig: { tools: request.tools.map(toolOf) } }),
   };
@@ -60,17 +61,6 @@ function toolOf(tool: Readonly<Fields>): Fields {
   return { toolSpec: { name, ...(described && { description }), inputSchema: { json: parameters } } };
 }
 
-interface Message {
-  role: Turn["role"];
-  content: Fields[];
-}
-
-function messageOf({ role, messages }: Turn): Message {
-  // What tools answered has to come before anything else that the user says.
-  const ordered = messages.toSorted((a, b) => Number(b.role === "tool") - Number(a.role === "tool"));
-  return { role, content: ordered.flatMap(blocksOf) };
-}
-
 function blocksOf(message: ChatMessage): Fields[] {
   if (message.role === "tool") {
     // Empty text is refused.
@@ -88,12 +78,4 @@ function blocksOf(message: ChatMessage): Fields[] {
       return { toolUse: { toolUseId: plainId(id), name: called.name, input } };
     }),
   ];
-}
-
-function withMarks(messages: readonly Message[], marks: readonly Fields[]): Message[] {
-  const ofUser = messages.flatMap(({ role }, index) => (role === "user" ? [index] : []));
-  const marked = new Set(ofUser.slice(-2));
-  return messages.map(({ role, content }, index) =>
-    marked.has(index) ? { role, content: [...content, ...marks] } : { role, content },
-  );
 }

@@ -2,7 +2,7 @@ import { toolArguments } from "../../atif/tool-arguments.ts";
 import type { ChatMessage, ModelRequest } from "../../ports/model-client.ts";
 import { type Fields, fieldsList } from "../fields.ts";
 import { type BodyOptions, carriedTurn, toolParts, withExtra } from "../request-body.ts";
-import { plainId, type Turn, turnsOf } from "../turns.ts";
+import { contentOf, plainId, turnsOf, withMarks } from "../turns.ts";
 import { answerLimit, claudeThinking } from "./claude-models.ts";
 
 /** Everything up to a block with this mark is kept in the provider's cache for five minutes. */
@@ -10,12 +10,12 @@ const mark = { cache_control: { type: "ephemeral" } };
 
 /**
  * The body of a request to Anthropic's Messages API. Three of its four cache marks are set: on the instructions (and
- * so on the tools before them), on the last turn, which is read again by the next request, and on the user's turn
- * before it, which the last request wrote.
+ * so on the tools before them), and on the user's last two turns.
  */
 export function messagesBody(request: ModelRequest, { model, settings, stream }: BodyOptions): Fields {
   const { temperature, extraBody, reasoningEffort } = settings;
   const { system, turns } = turnsOf(request.messages);
+  const said = turns.map((turn) => ({ role: turn.role, content: contentOf(turn, blocksOf) }));
   const maxTokens = settings.maxTokens ?? answerLimit(model);
   const thinking = claudeThinking(model, reasoningEffort);
   const { responseSchema } = request;
@@ -36,7 +36,10 @@ export function messagesBody(request: ModelRequest, { model, settings, stream }:
     ...withExtra(body, extraBody),
     model,
     ...(system !== "" && { system: [{ type: "text", text: system, ...mark }] }),
-    messages: withMarks(turns.map(messageOf).filter(({ content }) => content.length > 0)),
+    messages: withMarks(
+      said.filter(({ content }) => content.length > 0),
+      (content) => [...content.slice(0, -1), { ...content.at(-1), ...mark }],
+    ),
     ...(request.tools.length > 0 && { tools: request.tools.map(toolOf) }),
     ...(stream && { stream: true }),
   };
@@ -45,17 +48,6 @@ export function messagesBody(request: ModelRequest, { model, settings, stream }:
 function toolOf(tool: Readonly<Fields>): Fields {
   const { name, description, parameters } = toolParts(tool);
   return { name, ...(description !== undefined && { description }), input_schema: parameters };
-}
-
-interface Message {
-  role: Turn["role"];
-  content: Fields[];
-}
-
-function messageOf({ role, messages }: Turn): Message {
-  // What tools answered has to come before anything else that the user says.
-  const ordered = messages.toSorted((a, b) => Number(b.role === "tool") - Number(a.role === "tool"));
-  return { role, content: ordered.flatMap(blocksOf) };
 }
 
 function blocksOf(message: ChatMessage): Fields[] {
@@ -84,14 +76,4 @@ function textBlocks(text: string): Fields[] {
 function callBlock({ id, function: called }: NonNullable<ChatMessage["tool_calls"]>[number]): Fields {
   const { arguments: input } = toolArguments(called.arguments);
   return { type: "tool_use", id: plainId(id), name: called.name, input };
-}
-
-function withMarks(messages: readonly Message[]): Message[] {
-  const ofUser = messages.flatMap(({ role }, index) => (role === "user" ? [index] : []));
-  const marked = new Set(ofUser.slice(-2));
-  return messages.map(({ role, content }, index) =>
-    marked.has(index)
-      ? { role, content: [...content.slice(0, -1), { ...content.at(-1), ...mark }] }
-      : { role, content },
-  );
 }
