@@ -1,13 +1,21 @@
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { cliAgents } from "@tracemill/agents/cli-agents/agents.ts";
+import { programsOf } from "@tracemill/agents/cli-agents/machine.ts";
 import type { AskedModel } from "../servers/model-provider/asked.ts";
 import type { ModelReply } from "../servers/model-provider/reply.ts";
 import { repository, type UserMachine } from "./tracemill.ts";
 
 /** Programs of agents are some hundred megabytes: they are installed once for all tests. */
 const installed = join(repository, "node_modules/.cache/tracemill/agents");
+const agents = cliAgents(programsOf({ dir: installed }));
 
-export async function shareInstalled({ home }: UserMachine): Promise<void> {
+/** Installs an agent's programs with this process's npm settings: a test's machine has a home without any. */
+export async function shareInstalled({ home }: UserMachine, name: string): Promise<void> {
+  if (name !== "command") {
+    const agent = agents.find((candidate) => candidate.name === name);
+    await agent?.layers?.({ name }, new AbortController().signal);
+  }
   await mkdir(installed, { recursive: true });
   await mkdir(join(home, "cache"), { recursive: true });
   await symlink(installed, join(home, "cache/agents"));

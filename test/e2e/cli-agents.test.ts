@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { parseTrajectory, type Step, type Trajectory } from "@tracemill/core/atif/trajectory.ts";
 import { HttpExchange } from "@tracemill/core/capture/http-exchange.ts";
 import { sessionToTrajectory } from "@tracemill/core/capture/to-atif.ts";
-import { objectKeys } from "@tracemill/core/keys.ts";
 import { readJson, readJsonLines } from "@tracemill/core/stored-json.ts";
 import { openObjectStore } from "@tracemill/local/object-store.ts";
 import { afterAll, describe, expect, test } from "vitest";
@@ -12,7 +11,7 @@ import { testImage } from "../emulators/docker-test-image.ts";
 import { providerError } from "../servers/model-provider/errors.ts";
 import { type ModelProviderOptions, modelProvider } from "../servers/model-provider.ts";
 import { greetTask, repairs, shareInstalled, shell, turnsSoFar, withGit } from "./cli-agents-tasks.ts";
-import { jsonLines, showTrials, tracemill, type UserMachine, userMachine } from "./tracemill.ts";
+import { showTrials, tracemill, type UserMachine, userMachine } from "./tracemill.ts";
 
 const engine = await openDockerEngine();
 const host = "host" in engine ? engine.host : "";
@@ -46,7 +45,7 @@ interface Given {
 /** Runs an agent on the task, as a user would. */
 async function runAgent({ name, protocol }: Program, given: Given) {
   const machine = await userMachine({ ACME_KEY: key, ...given.env });
-  await shareInstalled(machine);
+  await shareInstalled(machine, name);
   const provider = await modelProvider({ script: given.script });
   const { from, lines } = given.task ?? { from: "debian:bookworm", lines: withGit };
   const spec = {
@@ -73,18 +72,15 @@ async function runAgent({ name, protocol }: Program, given: Given) {
   };
 }
 
-/** What the first attempt left behind. */
-async function stored(machine: UserMachine): Promise<{ trajectory: Trajectory; exchanges: HttpExchange[] }> {
-  const objects = openObjectStore(join(machine.home, "objects"));
-  const [run] = jsonLines<{ runId: string }>(await tracemill(machine, "runs", "--json"));
-  const [trial] = await showTrials(machine);
-  const keyOf = (name: "trajectory.json" | "exchanges.jsonl.zst") =>
-    objectKeys.attempt(run?.runId ?? "", trial?.trialId ?? "", 1, name);
-  const trajectory = parseTrajectory(await readJson(objects, keyOf("trajectory.json")), "trajectory.json");
-  const exchanges: HttpExchange[] = [];
-  for await (const line of readJsonLines(objects, keyOf("exchanges.jsonl.zst")))
-    exchanges.push(HttpExchange.parse(line));
-  return { trajectory, exchanges };
+/** What the run's one attempt left behind. */
+async function stored({ home }: UserMachine): Promise<{ trajectory: Trajectory; exchanges: HttpExchange[] }> {
+  const objects = openObjectStore(join(home, "objects"));
+  const keys = await Array.fromAsync(objects.list("runs/"), ({ key: name }) => name);
+  const keyOf = (end: string) => keys.find((name) => name.endsWith(end)) ?? end;
+  const path = keyOf("/1/trajectory.json");
+  const trajectory = parseTrajectory(await readJson(objects, path), path);
+  const lines = readJsonLines(objects, keyOf("/1/exchanges.jsonl.zst"));
+  return { trajectory, exchanges: await Array.fromAsync(lines, (line) => HttpExchange.parse(line)) };
 }
 
 /** What of a turn both the program's own log and the captured session have to tell alike. */
@@ -110,7 +106,7 @@ function turns({ steps }: Trajectory) {
 
 async function expectSolved(program: Program, given: Given): Promise<void> {
   await using work = await runAgent(program, given);
-  expect(work.trial, work.finished.stderr).toMatchObject({
+  expect(work.trial, `${work.finished.stderr}\n${work.trial?.reason}`).toMatchObject({
     agent: program.name,
     outcome: "scored",
     reward: 1,
@@ -154,8 +150,8 @@ describe.each(programs)("$name in a namespace sandbox without a network", (progr
 
   test("when its time runs out, its work so far is kept and counts", async () => {
     const slow: Given["script"] = (asked) =>
-      turnsSoFar(asked) < 2 ? repairs(asked) : { toolCalls: [shell(asked, "sleep 300")] };
-    await using work = await runAgent(program, { script: slow, limits: { time: "8s" } });
+      turnsSoFar(asked) < 2 ? repairs(asked) : { toolCalls: [shell(asked, "tail -f /dev/null")] };
+    await using work = await runAgent(program, { script: slow, limits: { time: "12s" } });
     expect(work.trial).toMatchObject({
       outcome: "agent-failed",
       reward: 1,
@@ -205,7 +201,10 @@ describe("any other program", () => {
       script: () => said,
       options: { command },
     });
-    expect(work.trial, work.finished.stderr).toMatchObject({ outcome: "scored", reward: 1 });
+    expect(work.trial, `${work.finished.stderr}\n${work.trial?.reason}`).toMatchObject({
+      outcome: "scored",
+      reward: 1,
+    });
     const { trajectory, exchanges } = await stored(work.machine);
     expect(exchanges).toHaveLength(1);
     expect(turns(trajectory)).toMatchObject([{ message: "It greets." }]);

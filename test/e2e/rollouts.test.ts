@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { datasetOf, repository, showTrials, tracemill, userMachine } from "./tracemill.ts";
@@ -20,5 +20,21 @@ test.skipIf(!existsSync(rollouts))(
     expect(trials.every(({ outcome }) => outcome === "scored")).toBe(true);
     const { manifest } = await datasetOf(machine);
     expect(manifest.files.length).toBeGreaterThan(0);
+    // The agent `tools` comes to the same with the recorded answers as its model, and no cap counts them.
+    const [snapshot = ""] = await readdir(join(machine.home, "objects/raw"));
+    const spec = join(machine.dir, "played.json");
+    await writeFile(
+      spec,
+      JSON.stringify({
+        name: "played",
+        tasks: [`snapshot:${snapshot}`],
+        agents: [{ name: "tools", model: "replay/reference" }],
+        limits: { turns: 1, tokens: 1 },
+      }),
+    );
+    expect(await tracemill(machine, "run", spec)).toMatchObject({ code: 0 });
+    const rewards = (of: typeof trials, agent: string) =>
+      of.filter((trial) => trial.agent === agent).map(({ solutionId, reward }) => [solutionId, reward]);
+    expect(rewards(await showTrials(machine), "tools")).toEqual(rewards(trials, "replay"));
   },
 );

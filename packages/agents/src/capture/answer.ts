@@ -38,16 +38,39 @@ export function passAnswer(
     kept.firstByteAt = now();
   });
   body.on("data", (chunk: Buffer) => kept.body.push(chunk));
-  body.once("end", () => {
-    addTrailers(answer, response);
-    end();
-  });
+  body.once("end", () => end());
   body.once("error", (error) => {
     end(`the upstream broke off in the middle of its answer: ${messageOf(error)}`);
     response.destroy();
   });
   const flow = isFiltered ? body.pipe(withoutExtraUsage()) : body;
-  flow.pipe(response);
+  passBody(flow, response, () => addTrailers(answer, response));
+}
+
+/**
+ * Writes what comes at the end of the turn of the event loop in which it came: a burst of events is one write and not
+ * fifty. What the client does not take holds the upstream back.
+ */
+function passBody(body: Readable, response: ServerResponse, beforeEnd: () => void): void {
+  let held: Buffer[] = [];
+  const taken = (): Buffer => {
+    const bytes = held.length === 1 ? (held[0] ?? Buffer.alloc(0)) : Buffer.concat(held);
+    held = [];
+    return bytes;
+  };
+  const write = (): void => {
+    if (held.length === 0 || response.write(taken())) return;
+    body.pause();
+    response.once("drain", () => body.resume());
+  };
+  body.on("data", (chunk: Buffer) => {
+    if (held.length === 0) process.nextTick(write);
+    held.push(chunk);
+  });
+  body.once("end", () => {
+    beforeEnd();
+    response.end(taken());
+  });
 }
 
 async function* remaining(answer: IncomingMessage, { chunks, ended }: TakenBody): AsyncIterable<Buffer> {

@@ -63,11 +63,18 @@ export function roughTokens(body: unknown): number {
   return Math.ceil(characters(body) / charactersPerToken);
 }
 
-function characters(value: unknown): number {
-  if (typeof value === "string") return isText(value) ? value.length : 0;
-  if (typeof value !== "object" || value === null) return 0;
-  if ("_cut" in value && typeof value._cut === "number") return value._cut;
-  return Object.values(value).reduce<number>((sum, inner) => sum + characters(inner), 0);
+/** With a list of its own in place of recursion: a body may be nested as deep as its sender likes. */
+function characters(body: unknown): number {
+  let sum = 0;
+  const open: unknown[] = [body];
+  while (open.length > 0) {
+    const value = open.pop();
+    if (typeof value === "string" && isText(value)) sum += value.length;
+    if (typeof value !== "object" || value === null) continue;
+    if ("_cut" in value && typeof value._cut === "number") sum += value._cut;
+    for (const inner of Object.values(value)) open.push(inner);
+  }
+  return sum;
 }
 
 function isText(value: string): boolean {

@@ -2,7 +2,14 @@ import { claudeCodeTrajectory } from "@tracemill/core/atif/native/claude-code.ts
 import * as z from "zod";
 import { exactVersion } from "./codex.ts";
 import type { LayerRecipe } from "./install-layer.ts";
-import { type Door, type Launch, type Program, placeholderKey } from "./program.ts";
+import {
+  type Door,
+  type Explained,
+  type Launch,
+  type Program,
+  parsedLine,
+  placeholderKey,
+} from "./program.ts";
 
 /** The newest that was tried here. */
 const defaultVersion = "2.1.330";
@@ -13,9 +20,11 @@ export const ClaudeCodeOptions = z.strictObject({
   version: exactVersion.default(defaultVersion),
   /** The C library of the tasks' images; `musl` for Alpine, `both` where a run has tasks of each. */
   libc: z.enum(["glibc", "musl", "both"]).default("glibc"),
+  /** What the server calls the model for side requests (titles, searches). Default: the agent's own. */
+  smallModel: z.string().min(1).optional(),
   /** The most answers that the model may give, as Claude Code counts them. Default: no limit of its own. */
   maxTurns: z.number().int().min(1).optional(),
-  /** Tools that it may use, as `--allowedTools` names them. Default: all. */
+  /** Tools that it has, as `--tools` names them. Default: all. */
   allowedTools: z.array(z.string().min(1)).min(1).optional(),
   /** Tools that it must not use, as `--disallowedTools` names them. */
   disallowedTools: z.array(z.string().min(1)).min(1).optional(),
@@ -50,8 +59,24 @@ export function claudeCodeProgram(
     folder: "claude-code",
     logs: ["projects/*/*.jsonl", "projects/*/*/subagents/*.jsonl", "projects/*/*/subagents/*.meta.json"],
     launch: (door) => launch(options, layerPaths, door),
+    explain: explainClaude,
     trajectory: claudeCodeTrajectory,
   };
+}
+
+const Result = z.looseObject({
+  type: z.literal("result"),
+  subtype: z.string(),
+  result: z.string().optional(),
+});
+
+/** `claude -p --output-format json` prints one object at its end. */
+function explainClaude(stdout: string): Explained | undefined {
+  const line = stdout.split("\n").findLast((text) => text.startsWith("{"));
+  const { subtype, result } = Result.safeParse(parsedLine(line)).data ?? {};
+  if (subtype === undefined) return undefined;
+  if (subtype !== "error_max_turns") return { reason: result ?? subtype };
+  return { reason: "it reached its own limit of turns (`options.maxTurns`)", limit: true };
 }
 
 function launch(
@@ -102,7 +127,7 @@ fi
 exec "$chosen/node_modules/claude/claude" "$@"`;
 
 function variables(
-  { maxThinkingTokens }: ClaudeCodeOptions,
+  { maxThinkingTokens, smallModel }: ClaudeCodeOptions,
   { origin, model, home }: Door,
 ): Record<string, string> {
   return {
@@ -114,9 +139,8 @@ function variables(
     DISABLE_AUTOUPDATER: "1",
     // Root may skip permissions only where it says that it is in a sandbox.
     IS_SANDBOX: "1",
-    // Its side requests (titles, summaries) go to the same model: the server may have no other.
-    ANTHROPIC_SMALL_FAST_MODEL: model,
-    ANTHROPIC_DEFAULT_HAIKU_MODEL: model,
+    // By itself it would name models of Anthropic's, which the server may not have.
+    ANTHROPIC_DEFAULT_HAIKU_MODEL: smallModel ?? model,
     CLAUDE_CODE_SUBAGENT_MODEL: model,
     ...(maxThinkingTokens === undefined ? {} : { MAX_THINKING_TOKENS: String(maxThinkingTokens) }),
   };

@@ -1,8 +1,14 @@
 import { codexTrajectory } from "@tracemill/core/atif/native/codex.ts";
 import * as z from "zod";
 import type { LayerRecipe } from "./install-layer.ts";
-import type { Door, Launch, Program } from "./program.ts";
-import { placeholderKey } from "./program.ts";
+import {
+  type Door,
+  type Explained,
+  type Launch,
+  type Program,
+  parsedLine,
+  placeholderKey,
+} from "./program.ts";
 
 /** The newest that was tried here. */
 const defaultVersion = "0.169.0";
@@ -38,8 +44,22 @@ export function codexProgram(options: CodexOptions, layerPath: string): Program 
     folder: "codex",
     logs: ["sessions/*/*/*/*.jsonl", "sessions/*.jsonl"],
     launch: (door) => launch(options, `${layerPath}/node_modules/codex/vendor`, door),
+    explain: explainCodex,
     trajectory: codexTrajectory,
   };
+}
+
+const Failure = z.union([
+  z.looseObject({ type: z.literal("turn.failed"), error: z.looseObject({ message: z.string() }) }),
+  z.looseObject({ type: z.literal("error"), message: z.string() }),
+]);
+
+/** `codex exec --json` prints an event a line. */
+function explainCodex(stdout: string): Explained | undefined {
+  const line = stdout.split("\n").findLast((text) => /^\{"type":"(?:turn\.failed|error)"/.test(text));
+  const failure = Failure.safeParse(parsedLine(line)).data;
+  if (failure === undefined) return undefined;
+  return { reason: failure.type === "error" ? failure.message : failure.error.message };
 }
 
 function launch(options: CodexOptions, vendor: string, door: Door): Launch {

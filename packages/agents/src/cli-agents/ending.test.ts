@@ -5,6 +5,7 @@ const url = "https://api.example.com/v1/responses";
 const failedWith = (parts: Partial<Ended>): Ended => ({
   program: "codex",
   result: { exitCode: 1, stdout: "", stderr: "line one\n\nit broke\n" },
+  explained: undefined,
   last: undefined,
   answered: true,
   budget: { reached: undefined },
@@ -39,6 +40,16 @@ describe("endOf", () => {
     });
     expect(endOf(failedWith({ result: { exitCode: 2, stdout: "said\n", stderr: " " } }))).toMatchObject({
       reason: "codex exits with 2: said",
+    });
+  });
+
+  test("a program whose output can be read is taken at its word", () => {
+    const explained = { reason: "no such tool" };
+    expect(endOf(failedWith({ explained }))).toMatchObject({ reason: "codex exits with 1: no such tool" });
+    const limit = { reason: "3 turns", limit: true } as const;
+    expect(endOf(failedWith({ explained: limit }))).toMatchObject({
+      failure: "turn-limit",
+      reason: "3 turns",
     });
   });
 

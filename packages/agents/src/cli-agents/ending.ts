@@ -4,11 +4,14 @@ import type { BudgetMeter } from "@tracemill/core/ports/agent.ts";
 import type { ExecResult } from "@tracemill/core/ports/sandbox.ts";
 import type { AgentEnd } from "@tracemill/core/run/trial.ts";
 import { errorOfCap } from "@tracemill/core/trial/attempt-models.ts";
+import type { Explained } from "./program.ts";
 
 /** What was seen of a program's work when it ended. */
 export interface Ended {
   program: string;
   result: Pick<ExecResult, "exitCode" | "stdout" | "stderr">;
+  /** What its output says of that, for programs whose output can be read. */
+  explained: Explained | undefined;
   /** The newest exchange with the model; none where it never asked. */
   last: Pick<HttpExchange, "response" | "error" | "url"> | undefined;
   /** Whether the model has answered at all. */
@@ -24,12 +27,13 @@ const completed: AgentEnd = { kind: "completed" };
  * How a program's work ended. What the model's server did wrong is not the agent's failure.
  * @throws TracemillError `budget-exceeded`, `model-failed`.
  */
-export function endOf({ program, result, last, answered, budget, stopped }: Ended): AgentEnd {
+export function endOf({ program, result, explained, last, answered, budget, stopped }: Ended): AgentEnd {
   const { reached } = budget;
   if (reached?.kind === "budget") throw errorOfCap(reached);
   if (reached !== undefined) return failed("turn-limit", reached.reason);
   if (stopped || result.exitCode === 0) return completed;
-  const said = lastWords(result);
+  if (explained?.limit === true) return failed("turn-limit", explained.reason);
+  const said = explained?.reason ?? lastWords(result);
   const problem = `${program} exits with ${result.exitCode}${said === "" ? "" : `: ${said}`}`;
   const refusal = last === undefined ? undefined : refusalOf(last);
   if (refusal === undefined) return failed("error", problem);

@@ -61,10 +61,19 @@ async function install(recipe: LayerRecipe, { cacheDir, dir, npm, signal }: Inst
   const making = await mkdtemp(join(cacheDir, "making-"));
   try {
     await writeFile(join(making, "package.json"), '{ "private": true }\n');
+    const patience = ["--fetch-retries=1", "--fetch-retry-maxtimeout=10000", "--fetch-timeout=120000"];
     const options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--omit=dev"];
     const machine = ["--os=linux", `--cpu=${process.arch}`, `--libc=${recipe.libc ?? "glibc"}`];
-    const arguments_ = ["install", "--loglevel=error", ...options, ...machine, "--", ...recipe.packages];
-    const { exitCode, stderr } = await npm(arguments_, making, signal);
+    const args = [
+      "install",
+      "--loglevel=error",
+      ...options,
+      ...patience,
+      ...machine,
+      "--",
+      ...recipe.packages,
+    ];
+    const { exitCode, stderr } = await npm(args, making, signal);
     if (exitCode !== 0) throw new Error(lastLines(stderr) || `npm exits with ${exitCode}`);
     await rename(making, dir);
   } catch (error) {

@@ -33,6 +33,12 @@ export interface Launch {
   files?: readonly SandboxFile[];
 }
 
+/** Why a program failed, in its own words; `limit`: its own number of turns ended it. */
+export interface Explained {
+  reason: string;
+  limit?: true;
+}
+
 /** A program for the command line that works on a task with a model. */
 export interface Program {
   name: string;
@@ -44,6 +50,17 @@ export interface Program {
   /** Patterns of the shell, below its home: its own logs. All else there is removed when it has ended. */
   logs: readonly string[];
   launch(door: Door): Launch;
+  /** Reads from its output why it failed. @returns undefined when that does not say. */
+  explain?(stdout: string): Explained | undefined;
   /** @returns undefined when its logs tell nothing; the captured session then tells it. */
   trajectory(logs: readonly NativeLog[]): Trajectory | undefined;
+}
+
+/** JSON of a line of output; undefined for anything else. */
+export function parsedLine(line: string | undefined): unknown {
+  try {
+    return line === undefined ? undefined : JSON.parse(line);
+  } catch {
+    return undefined;
+  }
 }

@@ -51,7 +51,16 @@ export async function runProgram(
   });
   work.keepLogs(await readLogs(program, home, sandbox));
   const { last, answered } = work;
-  const end = endOf({ program: program.name, result, last, answered, budget, stopped: signal.aborted });
+  const explained = program.explain?.(result.stdout);
+  const end = endOf({
+    program: program.name,
+    result,
+    explained,
+    last,
+    answered,
+    budget,
+    stopped: signal.aborted,
+  });
   return { end, trajectory: work.trajectory() };
 }
 

@@ -47,11 +47,6 @@ export class ReplayModel implements ModelClient {
     this.#turns = recording.turns;
   }
 
-  /** What the recorded user said after the answer given last. */
-  followUps(): readonly string[] {
-    return this.#turns[this.#next - 1]?.followUps ?? [];
-  }
-
   async complete({ onDelta }: Pick<ModelRequest, "onDelta"> = {}): Promise<ModelAnswer> {
     const turn = this.#turns[this.#next];
     if (turn === undefined) throw new TracemillError("model-failed", "the recording has no further answer");

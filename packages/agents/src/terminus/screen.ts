@@ -50,10 +50,21 @@ export class Screen {
 
   /** Shows what a program printed. Resolves when it is on the screen: whoever waits for it holds the program back. */
   async write(bytes: Uint8Array): Promise<void> {
+    // Each piece is read off as soon as it is shown; only the last one is waited for, since every wait takes a timer.
+    let last: Promise<void> | undefined;
     for (let from = 0; from < bytes.length; from += pieceBytes) {
-      await new Promise<void>((done) => this.#term.write(bytes.subarray(from, from + pieceBytes), done));
-      this.#readScrolled();
+      last = this.#show(bytes.subarray(from, from + pieceBytes));
     }
+    await last;
+  }
+
+  #show(piece: Uint8Array): Promise<void> {
+    return new Promise((done) => {
+      this.#term.write(piece, () => {
+        this.#readScrolled();
+        done();
+      });
+    });
   }
 
   /** What is to be seen, without the blanks at the ends of lines and below. */

@@ -5,8 +5,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { plantedSecrets, plantedText } from "../../../../test/fakes/planted-secrets.ts";
 import { createRedactor } from "./create.ts";
-import { environmentSecrets } from "./environment-secrets.ts";
 import { RedactionPolicy } from "./policy.ts";
+import { secretVariables } from "./secret-variables.ts";
 
 const seeds = fc.integer({ min: 0, max: 2 ** 31 });
 const root = new URL("../../../../", import.meta.url);
@@ -246,7 +246,7 @@ test("variables whose names say so are secrets, whatever their values look like"
     MODE: "production",
     MAX_TOKENS: "400000",
   };
-  const redactor = createRedactor(undefined, environmentSecrets(environment));
+  const redactor = createRedactor(undefined, secretVariables(environment));
   expect(redactor.text("correct horse, swordfish, production, 400000")).toBe(
     "[REDACTED:db-password], [REDACTED:service-token], production, 400000",
   );
