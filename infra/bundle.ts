@@ -22,8 +22,8 @@ export const bundleOptions = {
   sourcesContent: false,
   legalComments: "none",
   banner: { js: banner },
-  // DuckDB finds its native library by itself; only the export has it.
-  external: ["@duckdb/*"],
+  // DuckDB finds its native library by itself; only the export has it. No function opens a terminal.
+  external: ["@duckdb/*", "@xterm/headless"],
   logLevel: "error",
 } as const satisfies BuildOptions;
 

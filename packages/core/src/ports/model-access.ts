@@ -1,4 +1,5 @@
 import type { Trajectory } from "../atif/trajectory.ts";
+import type { ModelPrice } from "../models/model-spec.ts";
 import type { ModelProtocol } from "../protocols/protocol.ts";
 import type { ModelClient } from "./model-client.ts";
 
@@ -30,6 +31,8 @@ export interface ModelUpstream {
   headers: Readonly<Record<string, string>>;
   /** What the server calls the model. */
   model: string;
+  /** What its tokens cost; absent where no price is known. */
+  price?: ModelPrice;
 }
 
 /**
