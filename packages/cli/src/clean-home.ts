@@ -10,6 +10,7 @@ import {
   oldImages,
   oldLayers,
   oldLayerVolumes,
+  oldPrograms,
   type Removable,
 } from "./leftovers.ts";
 import { sizeWords } from "./size-words.ts";
@@ -42,6 +43,7 @@ export async function clean(
   const found = [
     ...(await abandonedFiles(context.home)),
     ...(options.layers === true ? await oldLayers(context.home, before) : []),
+    ...(options.layers === true ? await oldPrograms(context.home, before) : []),
     ...(await foundInDocker(await deps.engine(), options, before, context)),
   ];
   const gone = options.dryRun === true ? found : await removeAll(found, context);

@@ -22,7 +22,7 @@ export type Engine = ReturnType<typeof localEngine>;
 
 /** Something that takes space and that no live process uses. */
 export interface Removable {
-  kind: "sandbox" | "scratch" | "layer" | "build log" | "image" | Leftover["kind"];
+  kind: "sandbox" | "scratch" | "layer" | "program" | "build log" | "image" | Leftover["kind"];
   /** A path, or what Docker calls it. */
   name: string;
   /** Bytes on disk; of an image with the layers that it shares. Absent where finding out would take long. */
@@ -47,6 +47,14 @@ export async function abandonedFiles(home: string): Promise<Removable[]> {
 export async function oldLayers(home: string, before: number): Promise<Removable[]> {
   const layers = unusedLayers(homeFolders(home).layers, before);
   return Promise.all(layers.map((layer) => onDisk("layer", layer.path, async () => removeLayer(layer))));
+}
+
+/** Programs of agents that no run has used since `before` (milliseconds since the epoch): the next one installs them again. */
+export async function oldPrograms(home: string, before: number): Promise<Removable[]> {
+  const folders = await filesBefore(homeFolders(home).agents, before);
+  return Promise.all(
+    folders.map((path) => onDisk("program", path, () => rm(path, { recursive: true, force: true }))),
+  );
 }
 
 /** What runs that are gone have left in Docker's engine. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
 import { exclusive } from "./exclusive.ts";
@@ -36,10 +36,10 @@ export function npmLayers(cacheDir: string, npm: RunNpm = runNpm): InstallLayer 
   return async (recipe, signal) => {
     const id = layerId(recipe);
     const dir = join(cacheDir, id);
-    if (await isThere(dir)) return { id, dir };
+    if (await isUsed(dir)) return { id, dir };
     await mkdir(cacheDir, { recursive: true });
     using _ = await exclusive(join(cacheDir, `${id}.lock`), signal);
-    if (!(await isThere(dir))) await install(recipe, { cacheDir, dir, npm, signal });
+    if (!(await isUsed(dir))) await install(recipe, { cacheDir, dir, npm, signal });
     return { id, dir };
   };
 }
@@ -96,8 +96,10 @@ function lastLines(text: string): string {
   return lines.slice(-6).join("; ");
 }
 
-async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
+/** Whether it is there; its time then says when it was last used, which is what `tracemill clean` goes by. */
+async function isUsed(path: string): Promise<boolean> {
+  const now = new Date();
+  return utimes(path, now, now).then(
     () => true,
     () => false,
   );

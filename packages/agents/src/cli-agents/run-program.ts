@@ -1,9 +1,11 @@
 import type { NativeLog } from "@tracemill/core/atif/native/log-lines.ts";
 import type { HttpExchange } from "@tracemill/core/capture/http-exchange.ts";
 import { TracemillError } from "@tracemill/core/errors.ts";
+import { costOf } from "@tracemill/core/models/prices.ts";
 import type { AgentContext, AgentResult } from "@tracemill/core/ports/agent.ts";
 import type { ModelUpstream } from "@tracemill/core/ports/model-access.ts";
 import type { ExecResult, Sandbox } from "@tracemill/core/ports/sandbox.ts";
+import type { Usage } from "@tracemill/core/run/trial.ts";
 import type { CaptureProxy, CaptureSession } from "../capture/capture.ts";
 import { instructionOf } from "../trajectory-builder.ts";
 import { CapturedWork } from "./captured-work.ts";
@@ -89,7 +91,9 @@ function sessionOf(
   upstream: ModelUpstream,
   record: (exchange: HttpExchange) => void,
 ): CaptureSession {
-  return { id: "attempt", upstream, budget, redactor, record };
+  const { price } = upstream;
+  const cost = price === undefined ? {} : { cost: (_: string, usage: Usage) => costOf(price, usage) };
+  return { id: "attempt", upstream, budget, redactor, record, ...cost };
 }
 
 function doorOf(

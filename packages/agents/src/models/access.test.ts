@@ -191,12 +191,13 @@ describe("what the models of a process share", () => {
 });
 
 describe("where a proxy sends requests", () => {
-  test("is the provider, with its key", async () => {
+  test("is the provider, with its key and the model's price", async () => {
     expect(await accessOf().upstream("anthropic/claude-haiku-4-5")).toEqual({
       protocol: "messages",
       baseUrl: "https://api.anthropic.com",
       headers: { "anthropic-version": "2023-06-01", "x-api-key": "sk-anthropic" },
       model: "claude-haiku-4-5",
+      price: expect.objectContaining({ input: 1, output: 5 }),
     });
     expect(await accessOf().upstream("http://127.0.0.1:8000/v1#m")).toEqual({
       protocol: "chat-completions",

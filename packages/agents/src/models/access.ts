@@ -68,7 +68,7 @@ export function createModelAccess(options: ModelAccessOptions, deps: ModelAccess
   const access = new Models(options, deps);
   return {
     open: (reference, settings) => access.open(reference, settings),
-    upstream: (reference) => access.upstream(reference),
+    upstream: (reference, label) => access.upstream(reference, label),
   };
 }
 
@@ -92,11 +92,14 @@ class Models {
     if (ref.kind === "replay") return openReplay(reference, ref, settings);
     const { provider, model } = await this.#reach(ref);
     const client = await this.#client(provider, { model, label, settings });
-    const price = (priceOf(label, this.#options.prices) ?? priceOf(reference, this.#options.prices))?.price;
-    return priced(this.#cached(client, provider, model), price);
+    return priced(this.#cached(client, provider, model), this.#price(label, reference));
   }
 
-  async upstream(reference: string): Promise<ModelUpstream> {
+  #price(label: string, reference: string): ModelPrice | undefined {
+    return (priceOf(label, this.#options.prices) ?? priceOf(reference, this.#options.prices))?.price;
+  }
+
+  async upstream(reference: string, label = reference): Promise<ModelUpstream> {
     const ref = this.#parse(reference);
     if (ref.kind === "noop" || ref.kind === "replay") {
       throw new TracemillError(
@@ -105,9 +108,17 @@ class Models {
       );
     }
     const { provider, model } = await this.#reach(ref);
-    if (provider.protocol === "converse") return this.#bedrockUpstream(provider, model, reference);
-    const headers = keyHeaders(provider.protocol, await this.#key(provider, reference));
-    return { protocol: provider.protocol, baseUrl: urlOf(provider), headers, model };
+    const price = this.#price(label, reference);
+    const upstream =
+      provider.protocol === "converse"
+        ? await this.#bedrockUpstream(provider, model, reference)
+        : {
+            protocol: provider.protocol,
+            baseUrl: urlOf(provider),
+            headers: keyHeaders(provider.protocol, await this.#key(provider, reference)),
+            model,
+          };
+    return price === undefined ? upstream : { ...upstream, price };
   }
 
   #parse(reference: string): ModelRef {

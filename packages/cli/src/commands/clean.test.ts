@@ -30,6 +30,8 @@ async function home() {
   await make(at("tmp"), `${process.pid}-x-1`, "in use", 2 * day);
   await make(at("cache", "layers", "layers", "old"), "opaque.json", "x".repeat(10_000), 8 * day);
   await make(at("cache", "layers", "layers", "fresh"), "opaque.json", "{}", 3 * day);
+  await make(at("cache", "agents", "codex-1"), "package.json", "{}", 8 * day);
+  await make(at("cache", "agents", "codex-2"), "package.json", "{}", 3 * day);
   return { ...dir, at, left: (...paths: string[][]) => paths.map((path) => existsSync(at(...path))) };
 }
 
@@ -71,7 +73,7 @@ test("removes what dead processes have left, and nothing of live ones", async ()
 test("says what it would remove, with sizes, and removes nothing", async () => {
   await using dir = await home();
   const { events } = await clean(dir.path, "--dry-run", "--layers", "--json");
-  expect(events).toHaveLength(4);
+  expect(events).toHaveLength(5);
   expect(events).toContainEqual({
     kind: "layer",
     name: dir.at("cache", "layers", "layers", "old"),
@@ -87,6 +89,15 @@ test("layers go by their last use", async () => {
   expect(dir.left(...layers)).toEqual([false, true]);
   await clean(dir.path, "--layers", "--older-than", "2d");
   expect(dir.left(...layers)).toEqual([false, false]);
+});
+
+test("programs of agents go with the layers, by their last use", async () => {
+  await using dir = await home();
+  const programs = ["codex-1", "codex-2"].map((name) => ["cache", "agents", name]);
+  await clean(dir.path);
+  expect(dir.left(...programs)).toEqual([true, true]);
+  await clean(dir.path, "--layers");
+  expect(dir.left(...programs)).toEqual([false, true]);
 });
 
 test("a home that is not there is clean", async () => {

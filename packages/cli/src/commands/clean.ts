@@ -18,10 +18,7 @@ export function cleanCommand(context: CliContext, deps?: CleanDeps): Command {
   return new Command("clean")
     .description("remove what killed runs have left behind, and what was built for tasks long ago")
     .option("--images", "also Docker images that were built for tasks, with their build logs")
-    .option(
-      "--layers",
-      "also environments that were built for the namespace sandbox, and agents' programs that Docker keeps",
-    )
+    .option("--layers", "also environments that were built for the namespace sandbox, and programs of agents")
     .addOption(
       new Option("--older-than <age>", "of those, what was built (in Docker) or last used (layers) before")
         .argParser(age)

@@ -43,6 +43,9 @@ export interface ModelUpstream {
 export interface ModelAccess {
   /** @throws TracemillError `invalid-spec` (no such provider), `unauthorized` (its key is missing), `model-failed`. */
   open(reference: string, settings?: ModelSettings): Promise<ModelClient>;
-  /** @throws TracemillError as `open`, and `unsupported` for models that no proxy reaches (`replay/…`, `noop/…`). */
-  upstream(reference: string): Promise<ModelUpstream>;
+  /**
+   * @param label the model's name where prices are looked up; default: the reference.
+   * @throws TracemillError as `open`, and `unsupported` for models that no proxy reaches (`replay/…`, `noop/…`).
+   */
+  upstream(reference: string, label?: string): Promise<ModelUpstream>;
 }

@@ -27,7 +27,12 @@ function world({
       opened.push([model, settings]);
       return { model: settings?.label ?? model, replayed, complete: async () => answer };
     },
-    upstream: async (model) => ({ protocol: "responses", baseUrl: model, headers: {}, model }),
+    upstream: async (model, label) => ({
+      protocol: "responses",
+      baseUrl: model,
+      headers: {},
+      model: label ?? model,
+    }),
   };
   const whole = { run: {}, ...limits };
   const budget = new AttemptBudget(whole, new RunBudget(whole.run, 0), () => 0);
@@ -87,7 +92,11 @@ describe("a model that an attempt opens", () => {
     const endpoint = { baseUrl: "http://127.0.0.1:8000/v1", model: "weights" };
     const models = attemptModels(shared, { ...attempt, served: { model: "acme/m", endpoint } });
     expect((await models.open("acme/m", { temperature: 0 })).model).toBe("acme/m");
-    expect((await models.upstream("acme/m")).baseUrl).toBe("http://127.0.0.1:8000/v1#weights");
+    expect(await models.upstream("acme/m")).toMatchObject({
+      baseUrl: "http://127.0.0.1:8000/v1#weights",
+      // Prices are looked up by the name that agents use.
+      model: "acme/m",
+    });
     await models.open("judge/m");
     expect(opened).toEqual([
       ["http://127.0.0.1:8000/v1#weights", { label: "acme/m", temperature: 0 }],

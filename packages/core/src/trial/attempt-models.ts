@@ -29,7 +29,7 @@ export function attemptModels(models: ModelAccess, attempt: Attempt): ModelAcces
       };
       return metered(await models.open(where(model), own), attempt);
     },
-    upstream: (model) => models.upstream(where(model)),
+    upstream: (model) => models.upstream(where(model), model),
   };
 }
 
