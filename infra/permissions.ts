@@ -117,18 +117,21 @@ export function readSecrets(scope: Construct, stage: Stage, names: readonly stri
   return [allow(["secretsmanager:GetSecretValue"], arns)];
 }
 
+/** Of inference profiles' ids: where they call their model. */
+const geography = /^(?:us|us-gov|eu|apac|jp|au|ca|sa|global)\./;
+
 /**
- * Calls models of Bedrock in any region: an inference profile spreads over several. A name without an account is a
- * foundation model's.
+ * Calls models of Bedrock in any region: an inference profile spreads over several, and its caller has to be allowed the
+ * model behind it too. A model that is named without a geography may be called by the profiles of each.
  */
 export function callModels(scope: Construct, models: readonly string[]): PolicyStatement[] {
   if (models.length === 0) return [];
   const { partition, account } = Stack.of(scope);
   const arns = models.flatMap((model) => [
-    `arn:${partition}:bedrock:*::foundation-model/${model}`,
-    `arn:${partition}:bedrock:*:${account}:inference-profile/${model}`,
+    `arn:${partition}:bedrock:*::foundation-model/${model.replace(geography, "")}`,
+    `arn:${partition}:bedrock:*:${account}:inference-profile/${geography.test(model) ? model : `*.${model}`}`,
   ]);
-  return [allow(["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], arns)];
+  return [allow(["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], [...new Set(arns)])];
 }
 
 export function secretPrefix({ name }: Pick<Stage, "name">): string {

@@ -86,7 +86,10 @@ describe.each(Object.entries(stages))("a stage %s", (_which, stage) => {
     for (const [, { Resource }] of callers) {
       const text = JSON.stringify(Resource);
       expect(text).toContain(":bedrock:*::foundation-model/anthropic.claude-*");
-      expect(text).toContain(":inference-profile/anthropic.claude-*");
+      expect(text).toContain(":inference-profile/*.anthropic.claude-*");
+      // Named by a profile: that one alone, and the model that it calls.
+      expect(text).toContain(":bedrock:*::foundation-model/amazon.nova-*");
+      expect(text).toContain(":inference-profile/eu.amazon.nova-*");
     }
   });
 

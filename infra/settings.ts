@@ -163,8 +163,8 @@ export const Settings = z.strictObject({
   /** Names of secrets besides `PROD_API_TOKEN`: model keys, one value each. */
   secrets: z.array(z.string().regex(/^[A-Z][A-Z0-9_]*$/, "capitals, digits and underscores")).default([]),
   /**
-   * Models of Amazon Bedrock that trials may call, by id or by inference profile; `*` stands for any letters
-   * (`anthropic.claude-*`, `us.anthropic.claude-*`). Default: none.
+   * Models of Amazon Bedrock that trials may call, by id (`anthropic.claude-*`: by itself and by every geography's
+   * inference profile) or by one profile's (`us.anthropic.claude-*`); `*` stands for any letters. Default: none.
    */
   bedrockModels: z
     .array(

@@ -40,7 +40,7 @@ export const everything: z.input<typeof Settings> = {
   schedule: { expression: "cron(0 2 * * ? *)", timezone: "Europe/Zurich" },
   startRun: { spec: "nightly" },
   secrets: ["OPENAI_API_KEY"],
-  bedrockModels: ["anthropic.claude-*"],
+  bedrockModels: ["anthropic.claude-*", "eu.amazon.nova-*"],
   tracing: true,
   network: { subnets: "private", flowLogs: true },
   storage: { expireRunsAfterDays: 90 },

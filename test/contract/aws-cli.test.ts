@@ -77,7 +77,7 @@ describe.skipIf(missing !== undefined)(
         await task("large", "[environment]\ncpus = 64\nmemory_mb = 999999\n");
         const file = await spec(
           "source: { kind: prod, baseUrl: https://api.example }\nmodels: { mine/model: {} }\n",
-          "[{ name: oracle, model: mine/model }]",
+          "[{ name: tools, model: mine/model }]",
         );
         const { code, stderr } = await tracemill(machine, "run", file, "--on", "aws");
         expect(code).toBe(2);

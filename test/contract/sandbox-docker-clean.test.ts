@@ -7,7 +7,7 @@ import {
   labelsOf,
   layerLabel,
 } from "@tracemill/agents/sandbox/docker/labels.ts";
-import { LayerVolumes } from "@tracemill/agents/sandbox/docker/layer-volumes.ts";
+import { LayerVolumes, readOnlyMounts } from "@tracemill/agents/sandbox/docker/layer-volumes.ts";
 import { dockerLogDir } from "@tracemill/agents/sandbox/docker/provider.ts";
 import { abandonedInDocker, oldImages, oldLayerVolumes } from "tracemill/leftovers.ts";
 import { describe, expect, inject, test } from "vitest";
@@ -108,5 +108,34 @@ describe.skipIf("missing" in engine)(`cleaning Docker${why}`, () => {
     expect(await old?.remove()).toBe(true);
     const { Volumes: left } = await docker.listVolumes({ filters: { label: [`${layerLabel}=${layer.id}`] } });
     expect(left ?? []).toEqual([]);
+  });
+
+  test("a layer that is removed while it is laid in is a failure, and never an empty folder", async () => {
+    await using folder = await tempDir();
+    await writeFile(join(folder.path, "file"), "content");
+    const layer = { id: `raced-${id}`, dir: folder.path, path: "/opt/tracemill/x" };
+    const volumes = new LayerVolumes(docker, `live-${id}`);
+    const [mount] = await volumes.prepare([layer], baseImage, undefined);
+    if (mount === undefined) throw new Error("no mount");
+    await volumes.assertHeld([mount]);
+    await docker.getVolume(mount.volume).remove();
+    const Labels = labelsOf(`dead-${id}`, "raced");
+    const HostConfig = { Mounts: readOnlyMounts([mount], Labels) };
+    const user = await docker.createContainer({ Image: baseImage, Cmd: ["true"], Labels, HostConfig });
+    await expect(volumes.assertHeld([mount])).rejects.toMatchObject({
+      ...{ code: "sandbox-failed", retryable: true, message: expect.stringContaining("/opt/tracemill/x") },
+    });
+
+    const [next] = await volumes.prepare([layer], baseImage, undefined);
+    expect(next?.volume).not.toBe(mount.volume);
+    await user.remove();
+    const left = await abandonedInDocker(docker, (owner) => owner === `dead-${id}`);
+    expect(left.map(({ kind, name }) => [kind, name])).toEqual([
+      ["volume", expect.stringContaining("(raced)")],
+    ]);
+    for (const removable of left) await removable.remove();
+    const isOurs = ({ name }: { name: string }) => name.endsWith(layer.id);
+    for (const kept of (await oldLayerVolumes(docker, Date.now() + 60_000)).filter(isOurs))
+      await kept.remove();
   });
 });

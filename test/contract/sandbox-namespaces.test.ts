@@ -9,15 +9,17 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { findCgroups } from "@tracemill/agents/sandbox/namespace/cgroup.ts";
+import { unusedFolders } from "@tracemill/agents/sandbox/namespace/layer-cache.ts";
 import { namespaceSandboxes } from "@tracemill/agents/sandbox/namespace/provider.ts";
 import { afterAll, describe, expect, test } from "vitest";
 import { type OpenSandbox, specOf } from "./open-sandbox.ts";
@@ -147,6 +149,22 @@ describe.skipIf(!isLinux)("namespace sandboxes", () => {
     const sandbox = await namespaceSandboxes({ dir, cacheDir: join(home, "cache") }).create(specOf({}));
     expect(existsSync(join(dir, "0123"))).toBe(false);
     await sandbox.close();
+  });
+
+  test("programs that a sandbox has laid in are not cleaned away under it, whenever they were installed", async () => {
+    const programs = join(home, "programs");
+    for (const name of ["used", "unused"]) {
+      mkdirSync(join(programs, name), { recursive: true });
+      writeFileSync(join(programs, name, "file"), name);
+      utimesSync(join(programs, name), 0, 0);
+    }
+    const layer = { id: "used", dir: join(programs, "used"), path: "/opt/tracemill/used" };
+    const provider = namespaceSandboxes({ dir: join(home, "dir"), cacheDir: join(home, "cache") });
+    const names = () => unusedFolders(programs, Date.now()).map(({ path }) => basename(path));
+    const sandbox = await provider.create(specOf({ layers: [layer] }));
+    expect(names()).toEqual(["unused"]);
+    await sandbox.close();
+    expect(names().toSorted()).toEqual(["unused", "used"]);
   });
 
   test("a directory that overlay cannot name is refused with what to do", async () => {

@@ -9,6 +9,8 @@ const sameKeyPressMs = 300;
 /** What the first Ctrl-C says; a command that does something else then puts its own words in. */
 export interface InterruptWords {
   first: string;
+  /** While a program of the user's own has the terminal: its Ctrl-C is that program's alone, as often as it comes. */
+  isProgramsOwn?: boolean;
 }
 
 export function drainWords(): InterruptWords {
@@ -34,6 +36,7 @@ export function watchInterrupts(out: Output, words: InterruptWords = drainWords(
     now.abort();
   };
   const onInterrupt = (): void => {
+    if (words.isProgramsOwn === true) return;
     if (draining.signal.aborted) {
       stopNow();
       return;

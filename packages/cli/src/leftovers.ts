@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { lstat, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { localEngine } from "@tracemill/agents/sandbox/docker/connect.ts";
@@ -12,7 +13,7 @@ import {
 } from "@tracemill/agents/sandbox/docker/janitor.ts";
 import { dockerLogDir } from "@tracemill/agents/sandbox/docker/provider.ts";
 import { abandonedIn, removeFolder } from "@tracemill/agents/sandbox/namespace/janitor.ts";
-import { removeLayer, unusedLayers } from "@tracemill/agents/sandbox/namespace/layer-cache.ts";
+import { removeLayer, unusedFolders, unusedLayers } from "@tracemill/agents/sandbox/namespace/layer-cache.ts";
 import type { Owner } from "@tracemill/core/trial/deps.ts";
 import { leftoversIn } from "@tracemill/local/disk-temp.ts";
 import { homeFolders } from "./home-folders.ts";
@@ -51,9 +52,12 @@ export async function oldLayers(home: string, before: number): Promise<Removable
 
 /** Programs of agents that no run has used since `before` (milliseconds since the epoch): the next one installs them again. */
 export async function oldPrograms(home: string, before: number): Promise<Removable[]> {
-  const folders = await filesBefore(homeFolders(home).agents, before);
+  // The authority that sandboxes trust, and locks, lie there too.
+  const programs = unusedFolders(homeFolders(home).agents, before).filter(({ path }) =>
+    existsSync(join(path, "package.json")),
+  );
   return Promise.all(
-    folders.map((path) => onDisk("program", path, () => rm(path, { recursive: true, force: true }))),
+    programs.map((program) => onDisk("program", program.path, async () => removeLayer(program))),
   );
 }
 

@@ -1,5 +1,7 @@
 import { createModelAccess, type ModelAccessOptions } from "@tracemill/agents/models/access.ts";
 import { type Connections, modelConnections } from "@tracemill/agents/models/http-post.ts";
+import { TracemillError } from "@tracemill/core/errors.ts";
+import { addressProblem } from "@tracemill/core/models/providers.ts";
 import type { ModelAccess } from "@tracemill/core/ports/model-access.ts";
 import type { ObjectStore } from "@tracemill/core/ports/object-store.ts";
 import type { Redactor } from "@tracemill/core/redact/redactor.ts";
@@ -39,13 +41,17 @@ export function openModels(
 /** Variables by which programs of these providers are told of another address. What a spec says goes before them. */
 const baseUrlVariables = { openai: "OPENAI_BASE_URL", anthropic: "ANTHROPIC_BASE_URL" };
 
-function withBaseUrls(
+/** Providers at the addresses that they have on this machine. @throws TracemillError `invalid-input`. */
+export function withBaseUrls(
   providers: ModelAccessOptions["providers"],
   { variable }: Pick<CliContext["config"], "variable">,
 ): ModelAccessOptions["providers"] {
   const named = Object.entries(baseUrlVariables).flatMap(([name, variableName]) => {
     const url = variable(variableName);
-    return url === undefined ? [] : [[name, { url, ...providers[name] }] as const];
+    if (url === undefined || providers[name]?.url !== undefined) return [];
+    const problem = addressProblem(url);
+    if (problem !== undefined) throw new TracemillError("invalid-input", `${variableName}: ${problem}`);
+    return [[name, { ...providers[name], url }] as const];
   });
   return { ...providers, ...Object.fromEntries(named) };
 }

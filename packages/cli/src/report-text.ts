@@ -184,7 +184,7 @@ function rowCells(row: ReportRow, agents: readonly string[], withTasks: boolean)
     ...(withTasks ? [String(row.tasks ?? 0)] : []),
     String(row.trials),
     String(row.failed),
-    row.costUsd.toFixed(2),
+    row.costUsd === undefined ? "–" : row.costUsd.toFixed(2),
     row.mean === undefined ? "–" : row.mean.toFixed(3),
     ...agents.map((agent) => {
       const cell = row.agents[agent];

@@ -2,6 +2,7 @@ import { agentRegistry } from "@tracemill/agents/registry.ts";
 import { TracemillError } from "@tracemill/core/errors.ts";
 import { latestSnapshot } from "@tracemill/core/ingest/manifest.ts";
 import { checkAgents } from "@tracemill/core/pipeline/plan-run.ts";
+import { createRedactor } from "@tracemill/core/redact/create.ts";
 import type { RunSpec } from "@tracemill/core/run/spec.ts";
 import { findTaskFolders } from "@tracemill/local/task-folder.ts";
 import type { Home } from "./context.ts";
@@ -16,6 +17,8 @@ const snapshotPrefix = "snapshot:";
 export async function checkSpec(spec: RunSpec, { records }: Pick<Home, "records">): Promise<void> {
   requireLocal(spec);
   checkAgents(spec, agentRegistry());
+  // It reads the policy's patterns.
+  createRedactor(spec.redact, []);
   for (const place of spec.tasks) {
     if (place.startsWith(snapshotPrefix)) await requireSnapshot(place.slice(snapshotPrefix.length), records);
     else await requireTask(place);

@@ -1,9 +1,10 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { memoryObjectStore } from "../../../test/fakes/memory-stores.ts";
 import { readCheckpoint } from "./ingest/parts.ts";
 import { objectKeys } from "./keys.ts";
 import { Plan } from "./run/plan.ts";
-import { findStored, readStored } from "./stored-json.ts";
+import { findStored, jsonLine, readStored } from "./stored-json.ts";
 
 test.each([
   ["cut off", '{"schemaVersion": 1, "run', "not whole JSON"],
@@ -29,4 +30,21 @@ test("a checkpoint of an ingest that was cut off is a damaged store, not a fault
   const key = objectKeys.snapshotCheckpoint(place.source, place.snapshotId, 0);
   await objects.put(key, Buffer.from('{"number": 0'));
   await expect(readCheckpoint(objects, place, 0)).rejects.toMatchObject({ code: "storage-corrupt" });
+});
+
+test("a line of JSON is what JSON says, save halves of characters", () => {
+  const half = String.fromCharCode(0xd83d);
+  const written = { half, escaped: "\\ud83d", both: `\\${half}\\\\${half}`, whole: "👩" };
+  expect(JSON.parse(jsonLine(written))).toEqual({
+    ...written,
+    half: "\ufffd",
+    both: "\\\ufffd\\\\\ufffd",
+  });
+  const strings = fc.array(fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom("\\", half, "\\ud83d")));
+  fc.assert(
+    fc.property(strings, (parts) => {
+      const text = parts.join("");
+      expect(JSON.parse(jsonLine([text]))).toEqual([text.toWellFormed()]);
+    }),
+  );
 });

@@ -48,6 +48,15 @@ export async function* readJsonLines(
   }
 }
 
+/** Half of a surrogate pair, which JSON escapes only when its other half is not there; and a backslash is its own. */
+const loneSurrogate = /(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g;
+
+/** A line of JSON. Half characters, which JSON parsers but JavaScript's refuse, are replaced (U+FFFD). */
+export function jsonLine(value: unknown): string {
+  const text = JSON.stringify(value);
+  return `${text.includes("\\ud") ? text.replaceAll(loneSurrogate, "$1\ufffd") : text}\n`;
+}
+
 /** Values as a zstd-compressed JSON-lines body, for `ObjectStore.put`. */
 export function jsonLinesBody(values: Iterable<unknown> | AsyncIterable<unknown>): AsyncIterable<Uint8Array> {
   return zstdStream(encode(values));

@@ -1,3 +1,5 @@
+import { createRedactor } from "@tracemill/core/redact/create.ts";
+
 /** A job's log: one JSON object a line, on standard output, from where it goes to CloudWatch. */
 export interface JobLog {
   info(message: string, fields?: LogFields): void;
@@ -21,6 +23,11 @@ export function jsonLog(write: (line: string) => void, now: () => number): JobLo
   return { info: line("info"), warn: line("warn"), error: line("error") };
 }
 
+/** Errors may quote what a program or a provider said. */
+const redactor = createRedactor();
+
 function shortened(_key: string, value: unknown): unknown {
-  return typeof value === "string" && value.length > maxText ? `${value.slice(0, maxText)}…` : value;
+  if (typeof value !== "string") return value;
+  const clean = redactor.text(value);
+  return clean.length > maxText ? `${clean.slice(0, maxText)}…` : clean;
 }

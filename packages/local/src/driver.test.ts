@@ -58,7 +58,7 @@ describe("a run", () => {
   test("is shared by two processes: each attempt is made once, each trial counted once", async () => {
     const agent: Behaviour = async (context, call) => {
       await new Promise((resolve) => setTimeout(resolve, 5));
-      if (call % 5 === 0) throw new TracemillError("model-failed", "busy");
+      if (call % 5 === 0) throw new TracemillError("model-failed", "busy", { retryable: true });
       return writesAnswer("42")(context, call);
     };
     const world = await pipelineWorld({ agent, spec: { attempts: 20, concurrency: 2, retry: { max: 9 } } });

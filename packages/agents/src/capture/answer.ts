@@ -44,14 +44,19 @@ export function passAnswer(
     response.destroy();
   });
   const flow = isFiltered ? body.pipe(withoutExtraUsage()) : body;
-  passBody(flow, response, () => addTrailers(answer, response));
+  passBody(flow, response, () => {
+    addTrailers(answer, response);
+    if (!isEventStream(headers["content-type"])) return response.end();
+    // Its last event is with the client: the mark of its end waits until the exchange is given to its session.
+    setImmediate(() => response.end());
+  });
 }
 
 /**
  * Writes what comes at the end of the turn of the event loop in which it came: a burst of events is one write and not
  * fifty. What the client does not take holds the upstream back.
  */
-function passBody(body: Readable, response: ServerResponse, beforeEnd: () => void): void {
+function passBody(body: Readable, response: ServerResponse, end: () => void): void {
   let held: Buffer[] = [];
   const taken = (): Buffer => {
     const bytes = held.length === 1 ? (held[0] ?? Buffer.alloc(0)) : Buffer.concat(held);
@@ -68,8 +73,8 @@ function passBody(body: Readable, response: ServerResponse, beforeEnd: () => voi
     held.push(chunk);
   });
   body.once("end", () => {
-    beforeEnd();
-    response.end(taken());
+    if (held.length > 0) response.write(taken());
+    end();
   });
 }
 

@@ -5,6 +5,7 @@ import type { Redactor } from "@tracemill/core/redact/redactor.ts";
 import { type BodyCopy, bodyCopy, recordedBody } from "./body-copy.ts";
 import { readModelExchange } from "./model-reading.ts";
 import { recordedUrl } from "./recorded-url.ts";
+import type { OwnAnswer } from "./refusal.ts";
 import type { SessionState } from "./session-state.ts";
 import type { Target } from "./target.ts";
 
@@ -44,6 +45,16 @@ export function beginExchange(
 export function beginAnswer(response: IncomingMessage, { bodyLimit }: ExchangeDeps): OngoingAnswer {
   const { statusCode: status = 0, headers } = response;
   return { status, headers, body: bodyCopy(bodyLimit) };
+}
+
+/** An answer in the proxy's own name. */
+export function ownAnswer(
+  { status, headers, body }: OwnAnswer,
+  { now, bodyLimit }: ExchangeDeps,
+): OngoingAnswer {
+  const kept = bodyCopy(bodyLimit);
+  kept.push(Buffer.from(body));
+  return { status, headers, body: kept, firstByteAt: now() };
 }
 
 /**

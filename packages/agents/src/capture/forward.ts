@@ -8,6 +8,7 @@ import {
   type ExchangeDeps,
   endExchange,
   type OngoingExchange,
+  ownAnswer,
 } from "./exchange.ts";
 import { isCredential } from "./headers.ts";
 import type { RecentlyUsed } from "./recently-used.ts";
@@ -57,7 +58,7 @@ export async function forward(passing: Passing, deps: ForwardDeps): Promise<void
   if (body === undefined) return end("the client left before the end of its request");
   for (const chunk of body.chunks) exchange.body.push(chunk);
   const journey: Journey = { ...passing, exchange, body, end };
-  if (target.protocol !== undefined && (await isCapped(journey))) return;
+  if (target.protocol !== undefined && (await isCapped(journey, deps))) return;
   const changed = deps.withoutUsage.get(target.url.origin) ? undefined : bodyWithUsage(passing, body);
   if (!response.destroyed) send(journey, changed, deps);
 }
@@ -79,28 +80,49 @@ function ending(exchange: OngoingExchange, state: SessionState, deps: ForwardDep
 }
 
 /** Answers a request above a cap so that clients stop: they try again after errors of the server's, not of their own. */
-async function isCapped({ response, state, target, end }: Journey): Promise<boolean> {
-  const reached = await state.admit();
+async function isCapped(journey: Journey, deps: ForwardDeps): Promise<boolean> {
+  const reached = await journey.state.admit();
   if (reached === undefined) return false;
   const message = `Stopped by Tracemill: ${reached.reason}`;
-  refuse(response, 400, message, { protocol: target.protocol, headers: { "x-should-retry": "false" } });
-  end(message);
+  endInOwnName(journey, 400, message, deps, { "x-should-retry": "false" });
   return true;
 }
 
+/** Ends an exchange by an answer of the proxy's own; one that had begun breaks off. */
+function endInOwnName(
+  { response, target, exchange, end }: Journey,
+  status: number,
+  message: string,
+  deps: ForwardDeps,
+  headers: Record<string, string> = {},
+): void {
+  const said = refuse(response, status, message, { protocol: target.protocol, headers });
+  if (said !== undefined) exchange.answer = ownAnswer(said, deps);
+  end(message);
+}
+
 function send(journey: Journey, changed: Buffer | undefined, deps: ForwardDeps): void {
-  const { request, response, target, exchange, body, end } = journey;
+  const { request, response, target, exchange, body } = journey;
   const sent = openRequest(journey, changed, deps);
   const leave = (): void => {
     sent.destroy();
   };
   response.once("close", leave);
+  const fail = (message: string): void => endInOwnName(journey, 502, message, deps);
   let isAnswered = false;
   sent.once("response", (answer) => {
     isAnswered = true;
-    const received =
-      changed === undefined ? pass(answer, journey, deps) : passUnlessRefused(answer, journey, deps);
-    Promise.resolve(received).catch(leave);
+    const passed = changed === undefined ? pass : passUnlessRefused;
+    // What an upstream says may not be sayable again: a reason with control characters, a status of 99.
+    Promise.try(passed, answer, journey, deps).catch((error: unknown) => {
+      leave();
+      fail(`${target.url.host} broke off its answer, or gave none of HTTP's: ${messageOf(error)}`);
+    });
+  });
+  // Node drops a connection that was to change its protocol, and says no more of it.
+  sent.once("upgrade", (_answer, socket) => {
+    socket.destroy();
+    fail(`${target.url.host} changed to another protocol, which nobody asked for`);
   });
   sent.once("error", (error: NodeJS.ErrnoException) => {
     if (isAnswered || response.destroyed) return;
@@ -108,9 +130,7 @@ function send(journey: Journey, changed: Buffer | undefined, deps: ForwardDeps):
     // The upstream closed a kept connection just as it was taken again: nothing of this request was read.
     const isStale = sent.reusedSocket && error.code === "ECONNRESET";
     if (isStale && body.ended) return send(journey, changed, deps);
-    const message = `${target.url.host} could not be reached: ${messageOf(error)}`;
-    refuse(response, 502, message, { protocol: target.protocol });
-    end(message);
+    fail(`${target.url.host} could not be reached: ${messageOf(error)}`);
   });
   for (const chunk of changed === undefined ? body.chunks : [changed]) sent.write(chunk);
   if (body.ended) return void sent.end();

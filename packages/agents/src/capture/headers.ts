@@ -38,9 +38,13 @@ export function passedHeaders(
   return passed;
 }
 
-/** What of the framing has to be said anew: Node knows neither a body's size nor that there is none. */
+/**
+ * Where a request's body ends, said anew from what was read of it: a client that could take the length away (by naming
+ * it in `Connection`) would have its body read as the next request of the connection, which others use too.
+ */
 export function framing(method: string, headers: IncomingHttpHeaders): string[] {
   if (headers["transfer-encoding"] !== undefined) return ["Transfer-Encoding", "chunked"];
-  const mayHaveBody = !["GET", "HEAD", "DELETE", "OPTIONS", "TRACE"].includes(method);
-  return mayHaveBody && headers["content-length"] === undefined ? ["Content-Length", "0"] : [];
+  const length = headers["content-length"];
+  if (length !== undefined) return ["Content-Length", length];
+  return ["GET", "HEAD", "DELETE", "OPTIONS", "TRACE"].includes(method) ? [] : ["Content-Length", "0"];
 }

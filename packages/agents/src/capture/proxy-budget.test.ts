@@ -90,7 +90,9 @@ test("a session above its tokens is answered in its provider's words, and the mo
   });
   expect(exchanges[0]).toMatchObject({ usage: { promptTokens: 90, completionTokens: 20, costUsd: 0.02 } });
   expect(exchanges[1]).toMatchObject({ error: "Stopped by Tracemill: limits.tokens of 100 is reached" });
-  expect(exchanges[1]).not.toHaveProperty("response");
+  // What the client saw.
+  expect(exchanges[1]?.response).toMatchObject({ status: 400, body: JSON.parse(answers[1]?.text ?? "") });
+  expect(exchanges[1]).not.toHaveProperty("usage");
 });
 
 test("turns are counted, and only those of models", async () => {

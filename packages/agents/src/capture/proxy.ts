@@ -33,6 +33,8 @@ export interface CaptureProxyOptions {
   connectMs?: number;
   /** Milliseconds without a byte from an upstream. Default 15 minutes: models may think as long. */
   idleMs?: number;
+  /** Milliseconds that the proxy's end waits for sessions to record. Default 30 s. */
+  recordMs?: number;
   /** Told when an exchange could not be recorded. Default: nobody. */
   onProblem?: (error: unknown) => void;
 }
@@ -47,7 +49,7 @@ export interface CaptureProxyDeps {
 /** Servers that are remembered for what they refuse. */
 const mostOrigins = 1_000;
 
-const defaults = { bodyLimit: 64 * 1024 * 1024, connectMs: 30_000, idleMs: 15 * 60_000 };
+const defaults = { bodyLimit: 64 * 1024 * 1024, connectMs: 30_000, idleMs: 15 * 60_000, recordMs: 30_000 };
 
 /**
  * Opens a proxy that serves no one yet. Its end cuts what is open, and records that.
@@ -58,7 +60,8 @@ export async function openCaptureProxy(
   { now = Date.now, resolve = systemResolve }: Partial<CaptureProxyDeps> = {},
 ): Promise<CaptureProxy> {
   const { authority, providers = {}, keys = {}, proxies = {}, ca = [] } = options;
-  const { bodyLimit, connectMs, idleMs } = { ...defaults, ...options };
+  const { bodyLimit, connectMs, idleMs, recordMs } = { ...defaults, ...options };
+  const onProblem = options.onProblem ?? (() => undefined);
   const connections = openConnections();
   const routes = routesOf(options.routes ?? {});
   const dialer = openDialer({ proxies, ca, connectMs, isOwnPort: connections.hasPort });
@@ -71,7 +74,7 @@ export async function openCaptureProxy(
     dialer,
     contextFor: authority.contextFor,
     routes,
-    targets: { intercept, providers, keys },
+    targets: { intercept, providers, keys: byHost(keys) },
     egress: { ...allow, isRouted: (host) => routes[host] !== undefined, dialer, resolve },
     forward: {
       dialer,
@@ -79,7 +82,7 @@ export async function openCaptureProxy(
       now,
       bodyLimit,
       idleMs,
-      onProblem: options.onProblem ?? (() => undefined),
+      onProblem,
       withoutUsage: recentlyUsed(mostOrigins),
     },
   });
@@ -90,14 +93,20 @@ export async function openCaptureProxy(
       connections.listen(port, (socket) => attach(socket, { kind: "listener", sessionOf })),
     [Symbol.asyncDispose]: async () => {
       await connections.close();
-      await states.settled();
+      if (!(await states.settled(recordMs)))
+        onProblem(new Error(`exchanges were not recorded within ${recordMs} ms of the proxy's end`));
       dialer.close();
     },
   };
 }
 
 function routesOf(routes: Readonly<Record<string, string>>): Readonly<Record<string, URL>> {
-  return Object.fromEntries(Object.entries(routes).map(([host, url]) => [host, new URL(url)]));
+  return byHost(Object.fromEntries(Object.entries(routes).map(([host, url]) => [host, new URL(url)])));
+}
+
+/** Clients choose the hosts that are looked up: `constructor` is one. */
+function byHost<T>(values: Readonly<Record<string, T>>): Readonly<Record<string, T>> {
+  return Object.assign(Object.create(null), values);
 }
 
 async function systemResolve(name: string): Promise<string[]> {

@@ -38,6 +38,8 @@ export function captureServer(deps: ServerDeps): Attach {
   const { connections, states } = deps;
   const clients = new WeakMap<Duplex, Client>();
   const server = createServer(settings);
+  // Their size is limited; beyond a number of them Node would hide the rest, the body's length among them.
+  server.maxHeadersCount = 0;
   // Not in Node's types: a client that has no more to send is still answered.
   Object.assign(server, { httpAllowHalfOpen: true });
   const attach: Attach = (connection, client) => {
@@ -80,7 +82,7 @@ async function answer(
   const target = targetOf(asked, request.method ?? "GET", session, isSandboxed, deps.targets);
   if ("unknown" in target) return refuseWith(response, { status: 404, message: target.unknown });
   const allowed = await egressOf(target, isSandboxed, deps);
-  if ("refused" in allowed) return refuse(response, 403, allowed.refused, target);
+  if ("refused" in allowed) return void refuse(response, 403, allowed.refused, target);
   await forward({ request, response, target, state: deps.states.of(session), ...allowed }, deps.forward);
 }
 

@@ -34,8 +34,8 @@ const shortestCredential = 12;
 
 export interface SessionStates {
   of(session: CaptureSession): SessionState;
-  /** Resolves once all exchanges of all sessions that have ended are recorded. */
-  settled(): Promise<void>;
+  /** @returns whether all exchanges of all sessions that have ended are recorded, which is waited for so long. */
+  settled(ms: number): Promise<boolean>;
 }
 
 export function sessionStates(): SessionStates {
@@ -47,7 +47,7 @@ export function sessionStates(): SessionStates {
       states.set(session, known);
       return known;
     },
-    settled: () => allOf(recording),
+    settled: (ms) => within(ms, allOf(recording)),
   };
 }
 
@@ -81,7 +81,8 @@ function newState(session: CaptureSession, recordingOfAll: Set<Promise<void>>): 
     },
     hide,
     hold: (connection) => {
-      if (open.has(connection)) return;
+      // The close of one that is gone is past: waiting for it would last for ever.
+      if (open.has(connection) || connection.destroyed) return;
       open.add(connection);
       connection.once("close", () => open.delete(connection));
     },
@@ -105,6 +106,13 @@ function newState(session: CaptureSession, recordingOfAll: Set<Promise<void>>): 
 
 async function allOf(open: ReadonlySet<Promise<void>>): Promise<void> {
   while (open.size > 0) await Promise.all(open);
+}
+
+async function within(ms: number, work: Promise<void>): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(resolve, ms, false);
+  const done = work.then(() => true);
+  return Promise.race([done, promise]).finally(() => clearTimeout(timer));
 }
 
 function track(open: Set<Promise<void>>, work: Promise<void>): void {

@@ -71,7 +71,8 @@ function ofUrl(
   // A program in a sandbox that insists on its provider's host: the session's model stands for it.
   if (isSandboxed && isIntercepted && upstream !== undefined && protocol === upstream.protocol)
     return ofUpstream(url.pathname + url.search, method, upstream);
-  const key = rules.keys[host];
+  // A client may ask for the same host by plain HTTP, where the key could be read on the way.
+  const key = isNamed || url.protocol === "https:" ? rules.keys[host] : undefined;
   return {
     url,
     ...(protocol === undefined ? {} : { protocol }),
@@ -90,7 +91,7 @@ function ofUpstream(path: string, method: string, upstream: ModelUpstream): Targ
 /** The key opens what a model is used by, and nothing else of the provider's: no files, no batches, no accounts. */
 function withKey(url: URL, method: string, upstream: ModelUpstream): Target | { unknown: string } {
   const protocol = modelProtocol(method, url);
-  const isBelow = url.pathname.startsWith(new URL(upstream.baseUrl).pathname.replace(/\/$/, ""));
+  const isBelow = url.pathname.startsWith(new URL(upstream.baseUrl).pathname.replace(/\/?$/, "/"));
   const isOpen = protocol !== undefined || harmless(method, url.pathname);
   if (!isBelow || !isOpen)
     return {

@@ -83,11 +83,11 @@ function outwardHeaders(
   changed: Buffer | undefined,
 ): string[] {
   const added = Object.entries(key ?? {});
-  const names = new Set(["host", "expect", ...added.map(([name]) => name.toLowerCase())]);
+  const names = new Set(["host", "expect", "content-length", ...added.map(([name]) => name.toLowerCase())]);
   const isDropped = (name: string): boolean =>
     names.has(name) ||
     (key !== undefined && isCredential(name)) ||
-    (changed !== undefined && (name === "content-length" || name === "accept-encoding"));
+    (changed !== undefined && name === "accept-encoding");
   const passed = passedHeaders(rawHeaders, headers.connection, isDropped);
   const frame =
     changed === undefined

@@ -77,6 +77,7 @@ describe("command", () => {
     protocol: "responses" as const,
     instruction: "it's `rm -rf` $HOME\n{model}",
     workdir: "/app",
+    env: { TRACKER: "t-1" },
     home: "/logs/agent/command",
     certificate: "PEM",
     isAlone: true,
@@ -101,6 +102,18 @@ describe("command", () => {
       SSL_CERT_FILE: "/logs/agent/command/ca-bundle.pem",
       MODEL: "openai/m-1",
     });
+  });
+
+  test("a variable's value may come from the spec's `env`, which is where secrets are", () => {
+    const options = CommandOptions.parse({
+      command: "solve",
+      env: { TOKEN: "${TRACKER}", NOTE: "{instruction}" },
+    });
+    const { env } = commandProgram(options, "/opt/x").launch({ ...door, instruction: "say ${HOME}" });
+    expect(env).toMatchObject({ TOKEN: "t-1", NOTE: "say ${HOME}" });
+    expect(() => commandProgram(options, "/opt/x").launch({ ...door, env: {} })).toThrow(
+      /options.env of command: TOKEN wants \$\{TRACKER\}/,
+    );
   });
 
   test("where the sandbox has a network, only the model goes through the door", () => {

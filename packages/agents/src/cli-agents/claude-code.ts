@@ -1,4 +1,5 @@
 import { claudeCodeTrajectory } from "@tracemill/core/atif/native/claude-code.ts";
+import { resolveEnv } from "@tracemill/core/trial/environment.ts";
 import * as z from "zod";
 import { exactVersion } from "./codex.ts";
 import type { LayerRecipe } from "./install-layer.ts";
@@ -32,7 +33,7 @@ export const ClaudeCodeOptions = z.strictObject({
   appendSystemPrompt: z.string().min(1).optional(),
   /** The most tokens of thinking in one answer (`MAX_THINKING_TOKENS`). */
   maxThinkingTokens: z.number().int().min(0).optional(),
-  /** Further variables for it. */
+  /** Further variables for it; `${NAME}` is filled in from the spec's `env`. */
   env: z.record(z.string(), z.string()).default({}),
 });
 export type ClaudeCodeOptions = z.infer<typeof ClaudeCodeOptions>;
@@ -108,7 +109,10 @@ function launch(
       "-p",
       ...given,
     ],
-    env: { ...variables(options, door), ...options.env },
+    env: {
+      ...variables(options, door),
+      ...resolveEnv(options.env, door.env, "agents: options.env of claude-code"),
+    },
     // The instruction comes by standard input: it may be longer than an argument can be.
     stdin: door.instruction,
   };

@@ -3,6 +3,7 @@ import { codexTrajectory } from "@tracemill/core/atif/native/codex.ts";
 import type { NativeLog } from "@tracemill/core/atif/native/log-lines.ts";
 import { parseTrajectory, type Trajectory } from "@tracemill/core/atif/trajectory.ts";
 import { ModelProtocol } from "@tracemill/core/protocols/protocol.ts";
+import { resolveEnv } from "@tracemill/core/trial/environment.ts";
 import * as z from "zod";
 import { chatLogTrajectory } from "./chat-log.ts";
 import type { LayerRecipe } from "./install-layer.ts";
@@ -32,7 +33,7 @@ export const CommandOptions = z.strictObject({
   proxy: z.boolean().optional(),
   /** What it speaks. Default: what its model's server does. */
   protocol: ModelProtocol.exclude(["converse"]).optional(),
-  /** Further variables; the same names are filled in, unquoted. */
+  /** Further variables; the same names are filled in, unquoted, and `${NAME}` from the spec's `env`. */
   env: z.record(z.string(), z.string()).default({}),
   /** The program's own log. Default: its work is told by what was captured. */
   log: z
@@ -86,7 +87,8 @@ function launch(options: CommandOptions, layerPath: string, door: Door): Launch 
   const { command, env, install, proxy = door.isAlone } = options;
   const values = valuesOf(door);
   const filled = fill(command, (name) => quoted(values[name]));
-  const own = Object.entries(env).map(([name, value]) => [name, fill(value, (key) => values[key])]);
+  const given = resolveEnv(env, door.env, "agents: options.env of command");
+  const own = Object.entries(given).map(([name, value]) => [name, fill(value, (key) => values[key])]);
   return {
     command: [
       "/bin/sh",

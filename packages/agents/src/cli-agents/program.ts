@@ -13,6 +13,8 @@ export interface Door {
   protocol: ModelProtocol;
   instruction: string;
   workdir: string;
+  /** The spec's `env`, for `${NAME}` among the values of `options.env`. */
+  env: Readonly<Record<string, string>>;
   /** The program's own folder, made before it starts; `$PROGRAM_HOME` in a shell. */
   home: string;
   /** PEM: what the program has to trust when it goes to a host of its own choice through the door. */

@@ -97,14 +97,14 @@ function sessionOf(
 }
 
 function doorOf(
-  { task }: AgentContext,
+  { task, env }: AgentContext,
   { workdir, description }: Sandbox,
   { model, protocol }: ModelUpstream,
   { port, ...given }: { port: number; certificate: string; home: string },
 ): Door {
   const origin = `http://127.0.0.1:${port}`;
   const isAlone = description.network === "none";
-  return { origin, model, protocol, instruction: instructionOf(task), workdir, ...given, isAlone };
+  return { origin, model, protocol, instruction: instructionOf(task), workdir, env, ...given, isAlone };
 }
 
 /** A user of the task's own choice may not write where logs of agents usually are. */

@@ -55,6 +55,22 @@ describe("a model by its reference", () => {
     ]);
   });
 
+  test("whose server says nothing of usage has a guess with its price, and no usage", async () => {
+    const text = "x".repeat(399);
+    const said = JSON.stringify({ choices: [{ message: { content: text }, finish_reason: "stop" }] });
+    await using server = await modelProvider({
+      script: () => (response) => {
+        response.writeHead(200, { "content-type": "application/json" }).end(said);
+      },
+    });
+    const reference = `${server.origin}/v1#m`;
+    const models = accessOf({ prices: { [reference]: { input: 0, output: 10_000 } } });
+    const answer = await (await models.open(reference)).complete(hello());
+    expect(answer.usage).toBeUndefined();
+    expect(answer.guessedUsage).toMatchObject({ completionTokens: 100, costUsd: 1 });
+    expect(answer.guessedUsage?.promptTokens).toBeGreaterThan(0);
+  });
+
   test("is a server's by its address, the only one or the one that is named", async () => {
     await using server = await modelProvider({ script: () => ({ text: "Hi" }), models: ["org/only"] });
     const url = `${server.origin}/v1`;
@@ -189,6 +205,21 @@ describe("what the models of a process share", () => {
     expect(server.asked).toHaveLength(2);
   });
 });
+
+test.each(["sk-…", "sk-1 sk-2", "sk-1\nsk-2"])(
+  "a key that no header can hold is told of at once, and not repeated: %j",
+  async (value) => {
+    const models = accessOf({}, { secrets: { get: async () => value } });
+    for (const asked of [models.open("openai/gpt-5.2"), models.upstream("openai/gpt-5.2")]) {
+      const error = await asked.catch((reason: unknown) => reason);
+      expect(error).toMatchObject({
+        code: "unauthorized",
+        message: expect.stringContaining("OPENAI_API_KEY"),
+      });
+      expect(String(error)).not.toContain("sk-");
+    }
+  },
+);
 
 describe("where a proxy sends requests", () => {
   test("is the provider, with its key and the model's price", async () => {

@@ -15,15 +15,17 @@ import {
   providerOf,
 } from "@tracemill/core/models/providers.ts";
 import { RateLimiter } from "@tracemill/core/models/rate-limiter.ts";
+import { roughTokens } from "@tracemill/core/models/rough-tokens.ts";
 import type { Clock, Random } from "@tracemill/core/ports/clock.ts";
 import type { ModelAccess, ModelSettings, ModelUpstream } from "@tracemill/core/ports/model-access.ts";
-import type { ModelClient } from "@tracemill/core/ports/model-client.ts";
+import type { ModelAnswer, ModelClient, ModelRequest } from "@tracemill/core/ports/model-client.ts";
 import type { ObjectStore } from "@tracemill/core/ports/object-store.ts";
 import type { SecretStore } from "@tracemill/core/ports/secrets.ts";
 import type { Redactor } from "@tracemill/core/redact/redactor.ts";
+import type { Usage } from "@tracemill/core/run/trial.ts";
 import { ReplayModel, recordingOf } from "../replay/model.ts";
 import type { Connections } from "./http-post.ts";
-import { awaitModels } from "./listed-models.ts";
+import { awaitModels, type ListedModel } from "./listed-models.ts";
 import { noopModel } from "./noop.ts";
 import { ProtocolClient } from "./protocol-client.ts";
 
@@ -169,7 +171,7 @@ class Models {
   async #key({ key, name }: Provider, reference: string): Promise<string | undefined> {
     if (key === undefined) return undefined;
     const value = await this.#deps.secrets.get(key);
-    if (value !== undefined) return value.trim();
+    if (value !== undefined) return headerValue(value.trim(), key, reference);
     throw new TracemillError(
       "unauthorized",
       `model ${reference}: the key of ${name} is missing; set the variable ${key} (on AWS the secret ${key}), or name another in providers.${name}.key`,
@@ -204,16 +206,26 @@ class Models {
 async function onlyModelAt(baseUrl: string, { clock, connections }: ModelAccessDeps): Promise<string> {
   const server = { protocol: "chat-completions" as const, baseUrl, headers: {} };
   const listed = await awaitModels(server, { timeoutMs: listPatienceMs }, { clock, connections });
+  return onlyModelOf(baseUrl, listed);
+}
+
+/** The one model that a server lists. @throws TracemillError `invalid-spec`, with what the reference has to say. */
+export function onlyModelOf(baseUrl: string, listed: readonly ListedModel[] | undefined): string {
   const [only, another] = listed ?? [];
   if (only !== undefined && another === undefined) return only.id;
   const names = (listed ?? []).slice(0, 10).map(({ id }) => `${baseUrl}#${id}`);
   const problem =
     listed === undefined
-      ? `the server does not list its models; say ${baseUrl}#NAME`
+      ? `the server lists no models at ${baseUrl}/models; ${withoutVersion(baseUrl) ? `its address may be ${baseUrl}/v1, or` : "correct the address, or"} name the model: ${baseUrl}#NAME`
       : listed.length === 0
         ? "the server has no model yet; load one"
         : `the server has ${listed.length} models; say which: ${names.join(", ")}`;
   throw new TracemillError("invalid-spec", `model ${baseUrl}: ${problem}`);
+}
+
+/** OpenAI-compatible servers have all their paths below `/v1`, which is easily forgotten. */
+function withoutVersion(baseUrl: string): boolean {
+  return new URL(baseUrl).pathname === "/";
 }
 
 /** @throws TracemillError `invalid-spec` for what is no recording, or none to play. */
@@ -235,7 +247,8 @@ async function openReplay(
   return new ReplayModel(played.agent.model_name ?? label ?? reference, recordingOf(played));
 }
 
-async function readRecording(reference: string, path: string): Promise<unknown> {
+/** @throws TracemillError `invalid-spec` for a file that is not there, or is no JSON. */
+export async function readRecording(reference: string, path: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, "utf8"));
   } catch (error) {
@@ -249,17 +262,35 @@ async function readRecording(reference: string, path: string): Promise<unknown> 
   }
 }
 
-/** Answers with their cost, where it is known. */
+/** Answers with their cost, where it is known, and with a guess at what they used, where the server does not say. */
 function priced(client: ModelClient, price: ModelPrice | undefined): ModelClient {
-  if (price === undefined) return client;
   return {
     model: client.model,
     complete: async (request) => {
       const answer = await client.complete(request);
       const { usage } = answer;
-      return usage === undefined ? answer : { ...answer, usage: pricedUsage(usage, price) };
+      if (usage !== undefined) return { ...answer, usage: pricedUsage(usage, price) };
+      return { ...answer, guessedUsage: pricedUsage(guessedUsage(request, answer), price) };
     },
   };
+}
+
+function guessedUsage({ messages, tools }: ModelRequest, answer: ModelAnswer): Usage {
+  const { text, reasoning, toolCalls } = answer;
+  return {
+    promptTokens: roughTokens([messages, tools]),
+    completionTokens: roughTokens([text, reasoning, toolCalls]),
+    cachedTokens: 0,
+  };
+}
+
+/** What no header can hold is no key: a placeholder, or two lines pasted as one. */
+function headerValue(value: string, variable: string, reference: string): string {
+  if (/^[!-~]+$/.test(value)) return value;
+  throw new TracemillError(
+    "unauthorized",
+    `model ${reference}: what ${variable} holds is no key: there is a space, a line break or another character in it that no key has`,
+  );
 }
 
 function urlOf(provider: Provider): string {

@@ -76,6 +76,18 @@ test("a model that the server has not is named with those that it has", async ()
   });
 });
 
+test.each([1, 2])(
+  "a server that dies after %i answers is a failure, not one that can do little",
+  async (most) => {
+    let answers = 0;
+    const dying: ModelProviderOptions["script"] = (asked, before) => {
+      answers += 1;
+      return answers > most ? (response) => void response.socket?.destroy() : able(asked, before);
+    };
+    await expect(checked(dying)).rejects.toMatchObject({ code: "model-failed" });
+  },
+);
+
 test("a model that does not answer is a failure, with what its server said", async () => {
   const sick: ModelProviderOptions["script"] = () =>
     providerError({ status: 500, message: "engine is dead" });

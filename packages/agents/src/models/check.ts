@@ -1,9 +1,15 @@
 import { isTracemillError, messageOf, TracemillError } from "@tracemill/core/errors.ts";
 import type { Clock } from "@tracemill/core/ports/clock.ts";
 import type { ModelAccess, ModelSettings, ModelUpstream } from "@tracemill/core/ports/model-access.ts";
-import type { ModelAnswer, ModelClient, ToolDefinition } from "@tracemill/core/ports/model-client.ts";
+import type {
+  ModelAnswer,
+  ModelClient,
+  ModelRequest,
+  ToolDefinition,
+} from "@tracemill/core/ports/model-client.ts";
 import type { ModelProtocol } from "@tracemill/core/protocols/protocol.ts";
 import type { Usage } from "@tracemill/core/run/trial.ts";
+import { onlyModelOf } from "./access.ts";
 import type { Connections } from "./http-post.ts";
 import { awaitModels, type ListedModel, type WaitOptions } from "./listed-models.ts";
 
@@ -79,6 +85,10 @@ export async function checkModel(
   const client = await models.open(reference, settings);
   const answer = await timed(client, options.signal, deps.clock);
   const tools = await toolsOf(client, options.signal);
+  const training = await trainingData(reference, upstream, options.signal, models);
+  // What a server cannot do and that it has died look alike.
+  if (typeof tools === "object" || training === undefined)
+    await client.complete(plain("Say yes.", options.signal));
   return {
     reference,
     model: chosen,
@@ -87,7 +97,7 @@ export async function checkModel(
     ...(own?.contextLength === undefined ? {} : { contextLength: own.contextLength }),
     ...answer,
     tools,
-    ...(await trainingData(reference, upstream, options.signal, models)),
+    ...(training ?? noTraining),
   };
 }
 
@@ -100,7 +110,10 @@ async function upstreamOf(
   const url = /^https?:\/\/[^#]+$/.exec(reference)?.[0];
   const server = { protocol: "chat-completions" as const, headers: {} };
   // Which model it has is asked of the server, and that only once it is up.
-  if (url !== undefined) await awaitModels({ ...server, baseUrl: url.replace(/\/+$/, "") }, options, deps);
+  if (url !== undefined) {
+    const baseUrl = url.replace(/\/+$/, "");
+    onlyModelOf(baseUrl, await awaitModels({ ...server, baseUrl }, options, deps));
+  }
   try {
     return await deps.models.upstream(reference);
   } catch (error) {
@@ -126,6 +139,10 @@ function notListed(model: string, listed: readonly ListedModel[]): TracemillErro
   );
 }
 
+function plain(content: string, signal: AbortSignal): ModelRequest {
+  return { messages: [{ role: "user", content }], tools: [], signal };
+}
+
 type Timed = Pick<ModelCheck, "text" | "streamed" | "firstTokenMs" | "totalMs" | "finish" | "usage">;
 
 async function timed(client: ModelClient, signal: AbortSignal, clock: Clock): Promise<Timed> {
@@ -133,9 +150,7 @@ async function timed(client: ModelClient, signal: AbortSignal, clock: Clock): Pr
   let firstAt: number | undefined;
   let pieces = 0;
   const { text, finish, usage } = await client.complete({
-    messages: [{ role: "user", content: "Count from one to five, in words." }],
-    tools: [],
-    signal,
+    ...plain("Count from one to five, in words.", signal),
     onDelta: () => {
       firstAt ??= clock.now();
       pieces += 1;
@@ -155,9 +170,8 @@ async function timed(client: ModelClient, signal: AbortSignal, clock: Clock): Pr
 async function toolsOf(client: ModelClient, signal: AbortSignal): Promise<ModelCheck["tools"]> {
   try {
     const { toolCalls } = await client.complete({
-      messages: [{ role: "user", content: "Use the tool `add` to add 2 and 3." }],
+      ...plain("Use the tool `add` to add 2 and 3.", signal),
       tools: [add],
-      signal,
     });
     return toolCalls.some(({ name }) => name === "add") ? "calls" : "no-call";
   } catch (error) {
@@ -166,20 +180,25 @@ async function toolsOf(client: ModelClient, signal: AbortSignal): Promise<ModelC
   }
 }
 
-/** Fields by which vLLM and its kin are asked; servers that know none of them refuse, or leave the answer as it is. */
+type Training = Pick<ModelCheck, "tokenIds" | "logprobs">;
+
+const noTraining: Training = { tokenIds: false, logprobs: false };
+
+/**
+ * Fields by which vLLM and its kin are asked; servers that know none of them leave the answer as it is, or refuse
+ * (`undefined`).
+ */
 async function trainingData(
   reference: string,
   upstream: ModelUpstream | undefined,
   signal: AbortSignal,
   models: ModelAccess,
-): Promise<Pick<ModelCheck, "tokenIds" | "logprobs">> {
-  const none = { tokenIds: false, logprobs: false };
-  if (upstream?.protocol !== "chat-completions") return none;
+): Promise<Training | undefined> {
+  if (upstream?.protocol !== "chat-completions") return noTraining;
   for (const extraBody of [{ logprobs: true, return_token_ids: true }, { logprobs: true }]) {
     try {
       const client = await models.open(reference, { ...settings, maxRetries: 0, extraBody });
-      const messages = [{ role: "user" as const, content: "Say yes." }];
-      const { tokens } = await client.complete({ messages, tools: [], signal });
+      const { tokens } = await client.complete(plain("Say yes.", signal));
       return {
         tokenIds: (tokens?.completion ?? []).length > 0,
         logprobs: (tokens?.logprobs ?? []).length > 0,
@@ -188,5 +207,5 @@ async function trainingData(
       signal.throwIfAborted();
     }
   }
-  return none;
+  return undefined;
 }

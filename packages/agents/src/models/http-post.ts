@@ -33,13 +33,27 @@ export interface HttpOptions {
 /** An answer of 100,000 tokens with their ids and log probabilities takes some 15 MB. */
 const maxAnswerBytes = 64 * 1024 * 1024;
 
+/** Where no proxy is asked, whatever `NO_PROXY` says: from there, this machine is another one. */
+const ownAddresses = "localhost,127.0.0.1,::1,[::1]";
+
 /**
  * Connections that are used again.
  * @param proxies `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` as the environment has them; others are not looked at.
  */
 export function modelConnections(proxies: Readonly<Record<string, string | undefined>> = {}): Connections {
-  const options: AgentOptions = { keepAlive: true, proxyEnv: { ...proxies } };
+  const { HTTP_PROXY, HTTPS_PROXY, NO_PROXY = "" } = proxies;
+  const proxyEnv = {
+    HTTP_PROXY: proxyUrl(HTTP_PROXY),
+    HTTPS_PROXY: proxyUrl(HTTPS_PROXY),
+    NO_PROXY: NO_PROXY === "" ? ownAddresses : `${NO_PROXY},${ownAddresses}`,
+  };
+  const options: AgentOptions = { keepAlive: true, proxyEnv };
   return { http: new Agent(options), https: new TlsAgent(options) };
+}
+
+/** Many programs take `HOST:PORT`, which Node passes over without a word. */
+function proxyUrl(value: string | undefined): string | undefined {
+  return value === undefined || value.includes("://") ? value : `http://${value}`;
 }
 
 /**

@@ -93,7 +93,7 @@ function notUp({ baseUrl }: Omit<ModelUpstream, "model">, reason: string, waited
   const waited = waitedMs < 1_000 ? "" : ` (waited ${formatDuration(waitedMs)})`;
   return new TracemillError(
     "model-failed",
-    `${baseUrl} does not answer: ${reason}${waited}. Check the address and that the server runs; a server that is still loading wants a longer wait`,
+    `${baseUrl} does not answer: ${reason}${waited}. Check the address and that the server runs; a server that is still loading wants a longer wait (\`tracemill model check … --wait 10m\`)`,
     { retryable: true },
   );
 }
@@ -132,9 +132,15 @@ function judge(
   if (status === 404) return { reason: said, isUnlisted: true };
   if (isRetryableStatus(status)) return { reason: said };
   if (status >= 300) return { models: undefined };
-  const listing = Listing.safeParse(body);
-  if (!listing.success) return { reason: `HTTP ${status} without a list of models`, isUnlisted: true };
-  return { models: listing.data.map(listed) };
+  const models = modelsIn(text);
+  if (models === undefined) return { reason: `HTTP ${status} without a list of models`, isUnlisted: true };
+  return { models };
+}
+
+/** The models that an answer lists; `undefined` for one that is no list. */
+export function modelsIn(text: string): ListedModel[] | undefined {
+  const listing = Listing.safeParse(parsed(text));
+  return listing.success ? listing.data.map(listed) : undefined;
 }
 
 function listed(model: z.infer<typeof Model>): ListedModel {
@@ -150,8 +156,11 @@ function listed(model: z.infer<typeof Model>): ListedModel {
   return { id, ...(contextLength == null ? {} : { contextLength }) };
 }
 
-function reasonOf(error: unknown): string {
+/** What the network says, with its code. */
+export function reasonOf(error: unknown): string {
   const { code, errors } = error as { code?: unknown; errors?: unknown };
+  // OpenSSL's own words are an address in its memory and a line of its source.
+  if (code === "EPROTO") return "it speaks no TLS there (EPROTO); its address may begin with http://";
   // A name with several addresses fails with one error for each, and no words of its own.
   const text = messageOf(Array.isArray(errors) ? errors[0] : error);
   return typeof code === "string" && !text.includes(code) ? `${text} (${code})` : text;

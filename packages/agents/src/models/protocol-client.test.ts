@@ -93,6 +93,39 @@ describe("a server that", () => {
     expect(bodies(model.server).map(({ stream }) => stream)).toEqual([true, undefined, undefined]);
   });
 
+  test("refuses to stream is no failure to several who ask at once, nor one of their tries", async () => {
+    await using model = await clientOf(
+      (_, body) =>
+        body.stream === true
+          ? providerError({ status: 400, message: "Unknown field: stream_options" })
+          : { text: "Whole." },
+      { maxRetries: 0 },
+    );
+    const answers = await Promise.all([model.ask(), model.ask(), model.ask()]);
+    expect(answers.map(({ text }) => text)).toEqual(["Whole.", "Whole.", "Whole."]);
+  });
+
+  test("refuses whatever it gets is not asked for ever", async () => {
+    const refused = providerError({
+      status: 400,
+      message: "stream_options, max_tokens, max_completion_tokens",
+    });
+    await using model = await clientOf(() => refused, { maxTokens: 64, extraBody: { stream: true } });
+    await expect(model.ask()).rejects.toMatchObject({ code: "model-failed", retryable: false });
+    expect(model.server.asked).toHaveLength(3);
+  });
+
+  test("quotes the key at the end of a long reason gives no part of it away", async () => {
+    const key = "sk-proj-Zq7kd83Lm2Pv9XwA1";
+    for (const status of [401, 503]) {
+      const refused = providerError({ status, message: `${"bad ".repeat(47)}${key}` });
+      await using model = await clientOf(() => refused, { key, maxRetries: 0 });
+      await expect(model.ask()).rejects.toThrow(
+        expect.objectContaining({ message: expect.not.stringContaining(key.slice(0, 4)) }),
+      );
+    }
+  });
+
   test("wants another name for the most tokens gets it, from then on", async () => {
     const refused = providerError({
       status: 400,

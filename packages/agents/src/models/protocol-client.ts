@@ -87,8 +87,10 @@ export class ProtocolClient implements AskingClient {
 
   async #ask(request: ModelRequest): Promise<Attempt> {
     const { protocol } = this.#options;
+    const lacked = { ...this.#lacks };
     const outcome = await this.#post(request);
-    return this.#adapted(outcome) ?? judge(outcome, protocol, this.#deps.clock.now());
+    if (this.#adapts(outcome, lacked)) return this.#ask(request);
+    return judge(outcome, protocol, this.#deps.clock.now());
   }
 
   async #post(request: ModelRequest): Promise<Reply | Error> {
@@ -106,19 +108,21 @@ export class ProtocolClient implements AskingClient {
     }
   }
 
-  /** Servers differ in two things that all clients send; what one refuses is left out from then on. */
-  #adapted(outcome: Reply | Error): Attempt | undefined {
-    if (outcome instanceof Error || (outcome.status !== 400 && outcome.status !== 422)) return undefined;
-    const reason = ` answered HTTP ${outcome.status}`;
-    if (!this.#lacks.stream && refusesStream.test(outcome.text)) {
-      this.#lacks.stream = true;
-      return { kind: "again", reason, waitMs: 0 };
-    }
-    if (!this.#lacks.maxTokens && outcome.text.includes("max_completion_tokens")) {
-      this.#lacks.maxTokens = true;
-      return { kind: "again", reason, waitMs: 0 };
-    }
-    return undefined;
+  /**
+   * Servers differ in two things that all clients send; what one refuses is left out from then on.
+   * @param lacked what was known of the server when it was asked: others may have found out since.
+   */
+  #adapts(outcome: Reply | Error, lacked: { stream: boolean; maxTokens: boolean }): boolean {
+    if (outcome instanceof Error || (outcome.status !== 400 && outcome.status !== 422)) return false;
+    const { text } = outcome;
+    const refused =
+      !lacked.stream && refusesStream.test(text)
+        ? "stream"
+        : !lacked.maxTokens && text.includes("max_completion_tokens")
+          ? "maxTokens"
+          : undefined;
+    if (refused !== undefined) this.#lacks[refused] = true;
+    return refused !== undefined;
   }
 }
 

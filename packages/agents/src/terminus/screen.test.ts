@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { maxViewBytes, openScreen } from "./screen.ts";
 
 async function screenOf({ cols = 20, rows = 5 } = {}) {
@@ -35,6 +35,16 @@ describe("a look at the screen", () => {
     expect(Buffer.byteLength(head) + Buffer.byteLength(tail)).toBeLessThanOrEqual(maxViewBytes);
     await show("x\r\n");
     expect(screen.look()).toEqual({ kind: "new", text: "$ x\n" });
+  });
+
+  test("takes bytes of any kind, of which nothing goes to the console", async () => {
+    const { screen } = await screenOf({ cols: 40 });
+    const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    await screen.write(Uint8Array.from({ length: 512 }, (_, index) => (index * 7) % 256));
+    await screen.write(Buffer.from("\x1bc$ "));
+    expect(logged).not.toHaveBeenCalled();
+    logged.mockRestore();
+    expect(screen.text()).toBe("$");
   });
 
   test("holds no more however much is printed", async () => {

@@ -16,7 +16,8 @@ export interface View {
 /** An empty screen. The emulator is loaded here: programs that only plan runs are bundled without it. */
 export async function openScreen(size: { cols: number; rows: number }): Promise<Screen> {
   const { default: xterm } = await import("@xterm/headless");
-  return new Screen(new xterm.Terminal({ ...size, scrollback, allowProposedApi: true }));
+  // Its log goes to the console, at length for every byte of binary output that is no sequence of a terminal's.
+  return new Screen(new xterm.Terminal({ ...size, scrollback, allowProposedApi: true, logLevel: "off" }));
 }
 
 /**

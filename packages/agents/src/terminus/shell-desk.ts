@@ -1,3 +1,4 @@
+import { unlessStopped } from "../tool-loop.ts";
 import { endedText } from "./prompts.ts";
 import type { Command } from "./reply.ts";
 import type { View } from "./screen.ts";
@@ -45,7 +46,7 @@ export class ShellDesk implements AsyncDisposable {
     const view = this.#terminal.look();
     const { ended } = this.#terminal;
     if (ended === undefined || signal.aborted) return { view, notes: [] };
-    await this.#restart();
+    await unlessStopped(this.#restart(), signal);
     return { view, notes: [endedText(ended, this.#workdir)] };
   }
 

@@ -52,7 +52,7 @@ export async function handOver(work: HandingOn): Promise<Handover> {
   if (answered !== undefined) return { messages: answered, subagents: talks.held };
   const { task, screen } = work;
   const system = work.messages.slice(0, 1);
-  const shown = screen.slice(-shortScreenChars);
+  const shown = screen.slice(-shortScreenChars).toWellFormed();
   const short = await unlessTooLong(() => talks.hold("short", [...system, user(shortPrompt(task, shown))]));
   const restart = restartPrompt(task, short?.text, shown);
   return { messages: [...system, user(restart)], subagents: talks.held };

@@ -151,6 +151,24 @@ describe("the work at a terminal", () => {
     expect(said(asked, 1)).toMatch(/The shell ended \(exit code 3\)[\s\S]*logout/);
   });
 
+  test("keeps its work when the time is over while a new shell is opened", async () => {
+    const stopping = new AbortController();
+    const first = fakeTerminal((_, terminal) => {
+      terminal.ended = 3;
+      return "logout";
+    });
+    const { end, trajectory } = await work(() => reply(["exit 3\n"]), {
+      terminal: first,
+      reopen: () => {
+        stopping.abort();
+        throw stopping.signal.reason;
+      },
+      signal: stopping.signal,
+    });
+    expect(end).toEqual({ kind: "completed" });
+    expect(trajectory.steps.at(-1)?.extra).toMatchObject({ terminal: "logout" });
+  });
+
   test("gives up on shells that end again and again", async () => {
     const ending = () =>
       fakeTerminal((_, terminal) => {

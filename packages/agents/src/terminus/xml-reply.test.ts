@@ -53,6 +53,11 @@ describe("a reply in tags", () => {
   test.each<[string, string, RegExp]>([
     ["is empty", "", /empty/],
     ["has no commands", "<response><analysis>a</analysis></response>", /no <commands>/],
+    [
+      "types the end of its own commands",
+      "<commands><keystrokes>echo '</commands>' > x\n</keystrokes></commands>",
+      /may not stand in it/,
+    ],
     ["breaks off in a command", whole.slice(0, whole.indexOf("</keystrokes>")), /breaks off/],
   ])("that %s is not carried out", (_, text, error) => {
     expect(read(text)).toMatchObject({ error: expect.stringMatching(error) });

@@ -45,11 +45,14 @@ function readXmlReply(reply: string, isCut: boolean): ReadReply {
     const error = text.trim() === "" ? "the reply is empty" : "no <commands> were found in the reply";
     return { error, warnings: warnings.list };
   }
-  if (!commands.isClosed && !isCut && !isWhole(commands.text)) {
-    return { error: "the reply breaks off within <keystrokes>", warnings: warnings.list };
-  }
   if (!commands.isClosed) warnings.add("<commands> is not closed");
-  const typed = commandsOf(commands.text, warnings);
+  const { typed, isWhole } = commandsOf(commands.text, warnings);
+  if (!isCut && !isWhole) {
+    const error = commands.isClosed
+      ? "a <keystrokes> is not closed before the first </commands>, which may not stand in it"
+      : "the reply breaks off within <keystrokes>";
+    return { error, warnings: warnings.list };
+  }
   warnOfJoined(typed, warnings);
   return { commands: typed, complete, warnings: warnings.list };
 }
@@ -92,12 +95,8 @@ function section(text: string, name: string): Section | undefined {
 const keystrokesTag = /<keystrokes\b([^>]{0,200})>/g;
 const closingTag = "</keystrokes>";
 
-function isWhole(text: string): boolean {
-  return text.lastIndexOf("<keystrokes") <= text.lastIndexOf(closingTag);
-}
-
-/** Those that are closed. */
-function commandsOf(text: string, warnings: Warnings): Command[] {
+/** Those that are closed; whether all are. */
+function commandsOf(text: string, warnings: Warnings): { typed: Command[]; isWhole: boolean } {
   const commands: Command[] = [];
   keystrokesTag.lastIndex = 0;
   for (let tag = keystrokesTag.exec(text); tag !== null; tag = keystrokesTag.exec(text)) {
@@ -105,14 +104,14 @@ function commandsOf(text: string, warnings: Warnings): Command[] {
     const attributes = tag[1] ?? "";
     const isEmpty = attributes.trimEnd().endsWith("/");
     const close = isEmpty ? from : text.indexOf(closingTag, from);
-    if (close < 0) break;
+    if (close < 0) return { typed: commands, isWhole: false };
     const keystrokes = text.slice(from, close);
     if (!isEmpty) keystrokesTag.lastIndex = close + closingTag.length;
     const [, duration] = /\bduration\s*=\s*["']?([^"'\s/]*)/.exec(attributes) ?? [];
     commands.push({ keystrokes, seconds: secondsOf(duration, `command ${commands.length + 1}`, warnings) });
     warnOfEntities(keystrokes, warnings);
   }
-  return commands;
+  return { typed: commands, isWhole: text.lastIndexOf("<keystrokes") <= text.lastIndexOf(">") };
 }
 
 function warnOfEntities(keystrokes: string, warnings: Warnings): void {

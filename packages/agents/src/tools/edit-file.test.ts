@@ -39,6 +39,15 @@ describe("an edit", () => {
     ]);
   });
 
+  test("may be told with LF of a file whose lines all end in CRLF, which keeps them", async () => {
+    const edit = { old_string: "red\nviolets", new_string: "pink\nand violets" };
+    expect(await edited(edit, poem.replaceAll("\n", "\r\n"))).toEqual([
+      "replaced 1 place in poem.txt",
+      poem.replace("red\nviolets", "pink\nand violets").replaceAll("\n", "\r\n"),
+    ]);
+    expect((await edited(edit, `mixed\n${poem.replaceAll("\n", "\r\n")}`))[0]).toMatch(/not in the file/);
+  });
+
   test("is known by other agents' names for its arguments", async () => {
     const [said] = await edited({
       path: undefined,

@@ -1,4 +1,4 @@
-import { absolute, answerMistakes, maxBytes, pathNames } from "./files.ts";
+import { absolute, answerMistakes, maxBytes, pathNames, writeThrough } from "./files.ts";
 import { badArguments, type Tool, textArgument } from "./tool.ts";
 
 interface Edit {
@@ -45,11 +45,9 @@ export const editFile: Tool = {
         if (content === undefined) return `error: ${edit.path}: no such file`;
         const text = textIn(content);
         if (text === undefined) return `error: ${edit.path}: not a text file in UTF-8`;
-        const edited = replaced(text, edit);
+        const edited = replaced(text, withLineEndsOf(text, edit));
         if ("error" in edited) return `error: ${edit.path}: ${edited.error}`;
-        const { exitCode, stdout } = await sandbox.exec(["stat", "-c", "%a", path]);
-        const mode = exitCode === 0 ? { mode: Number.parseInt(stdout, 8) } : {};
-        await sandbox.writeFiles([{ path, content: edited.text, ...mode }]);
+        await writeThrough(path, edited.text, sandbox);
         return `replaced ${edited.places} ${edited.places === 1 ? "place" : "places"} in ${edit.path}`;
       });
     },
@@ -69,6 +67,14 @@ function textIn(content: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Models write LF where a file has CRLF, which they hardly see. */
+function withLineEndsOf(text: string, edit: Edit): Edit {
+  const isCrlf = text.includes("\r\n") && !/(?<!\r)\n/.test(text);
+  if (!isCrlf) return edit;
+  const inCrlf = (words: string): string => words.replaceAll(/\r?\n/g, "\r\n");
+  return { ...edit, before: inCrlf(edit.before), after: inCrlf(edit.after) };
 }
 
 function replaced(

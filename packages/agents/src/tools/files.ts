@@ -30,7 +30,7 @@ export const writeFile: Tool = {
         return badArguments("write_file", "{path: string, content: string}");
       }
       return answerMistakes(async () => {
-        await sandbox.writeFiles([{ path: absolute(path, sandbox), content }]);
+        await writeThrough(absolute(path, sandbox), content, sandbox);
         return `wrote ${Buffer.byteLength(content)} bytes to ${path}`;
       });
     },
@@ -58,6 +58,17 @@ export const readFile: Tool = {
       });
     },
 };
+
+const targetScript =
+  'path=$(readlink -f -- "$0") || path=$0; stat -c %a -- "$path" 2>/dev/null; printf %s "$path"';
+
+/** Writes as programs do: the file that a link leads to, whose permissions stay as they are. */
+export async function writeThrough(path: string, content: string, sandbox: Sandbox): Promise<void> {
+  const { stdout } = await sandbox.exec(["/bin/sh", "-c", targetScript, path]);
+  const [, mode, target] = /^(?:([0-7]+)\n)?(\/.*)?$/s.exec(stdout) ?? [];
+  const kept = mode === undefined ? {} : { mode: Number.parseInt(mode, 8) };
+  await sandbox.writeFiles([{ path: target ?? path, content, ...kept }]);
+}
 
 /** A path that cannot be read or written is the caller's to mend, and no failure of the sandbox. */
 export async function answerMistakes(work: () => Promise<string>): Promise<string> {

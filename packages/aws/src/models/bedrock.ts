@@ -40,13 +40,31 @@ const defaultIdleMs = 5 * 60_000;
 
 /**
  * A client of Bedrock's runtime. Its own retries are off: they would be neither counted nor held to the rate limits.
- * HTTP/1.1, since one HTTP/2 connection holds few streams at once. How long it may be silent is the model's own matter.
+ * HTTP/1.1, since one HTTP/2 connection holds few streams at once, and as many connections as there are answers: the
+ * SDK's 50 would let the others wait unseen. How long it may be silent is the model's own matter.
  */
 export function bedrockRuntimeClient(options: AwsOptions = {}): BedrockRuntimeClient {
   return new BedrockRuntimeClient({
     ...clientSettings({ ...options, maxAttempts: 1 }),
-    requestHandler: new NodeHttpHandler({ connectionTimeout: 5_000, socketTimeout: 0 }),
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: 5_000,
+      socketTimeout: 0,
+      httpAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
+      httpsAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
+    }),
   });
+}
+
+/** By region; "" for the one that the environment names. */
+const clients = new Map<string, BedrockRuntimeClient>();
+
+/** One for all models of a region in this process: each client looks up credentials, and has connections, of its own. */
+export function sharedClient(region: string | undefined): BedrockRuntimeClient {
+  const known = clients.get(region ?? "");
+  if (known !== undefined) return known;
+  const made = bedrockRuntimeClient(region === undefined ? {} : { region });
+  clients.set(region ?? "", made);
+  return made;
 }
 
 /**
@@ -56,7 +74,7 @@ export function bedrockRuntimeClient(options: AwsOptions = {}): BedrockRuntimeCl
 export function bedrockModel(
   { model, label, region, settings, idleMs = defaultIdleMs }: BedrockModel,
   deps: AskDeps,
-  client: BedrockRuntimeClient = bedrockRuntimeClient(region === undefined ? {} : { region }),
+  client: BedrockRuntimeClient = sharedClient(region),
 ): AskingClient {
   const where = `${model} on Amazon Bedrock`;
   const { maxRetries = defaultRetries, timeoutMs = defaultTimeoutMs, maxTokens } = settings;

@@ -1,4 +1,4 @@
-import { access, constants, open } from "node:fs/promises";
+import { access, constants, open, stat } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { TracemillError } from "@tracemill/core/errors.ts";
 import { Command } from "commander";
@@ -41,16 +41,20 @@ async function findProgram(name: string, { config }: CliContext): Promise<string
   return undefined;
 }
 
+/** A folder may be entered, which is not what shells mean. */
 async function isExecutable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
+  try {
+    await access(path, constants.X_OK);
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
 }
 
-/** Reads the start alone: programs are hundreds of megabytes. */
+/** Reads the start alone: programs are hundreds of megabytes. Those that may be run but not read are not ours. */
 async function isOurs(path: string): Promise<boolean> {
-  await using file = await open(path);
+  await using file = await open(path).catch(() => undefined);
+  if (file === undefined) return false;
   const { buffer, bytesRead } = await file.read(Buffer.alloc(256), 0, 256, 0);
   return isOurScript(buffer.toString("utf8", 0, bytesRead));
 }

@@ -53,6 +53,7 @@ describe("tracemill model check", () => {
   });
 
   test.each([
+    ["gpt-5.2", "invalid-spec", /did you mean openai/],
     ["keyed/m", "model-failed", /set the variable ACME_KEY/],
     ["acme/other", "model-failed", /no model other; it has m/],
     ["amce/m", "invalid-spec", /did you mean acme\/\?/],
@@ -63,6 +64,11 @@ describe("tracemill model check", () => {
       code,
       message: expect.stringMatching(message),
     });
+  });
+
+  test("takes a name of odd characters beside the variable of its key", async () => {
+    const check = model("check", `${server.origin}/v1#a 50% b`, "--key-env", "ACME_KEY");
+    await expect(check).rejects.toThrow(/model server\/a 50% b: the key of server is missing/);
   });
 
   test("waits for a server that loads, and says for what", async () => {

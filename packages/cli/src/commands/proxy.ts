@@ -11,8 +11,8 @@ import { envCommand } from "./proxy/env.ts";
 import { execCommand } from "./proxy/exec.ts";
 import { exportCommand } from "./proxy/export.ts";
 import { installCommand, uninstallCommand } from "./proxy/install.ts";
-import { chosenPort, openProxy, type ProxyFlags, withProxyFlags } from "./proxy/open-proxy.ts";
-import { announce, findRunning, type RunningProxy } from "./proxy/proxy-home.ts";
+import { openProxy, type ProxyFlags, withProxyFlags } from "./proxy/open-proxy.ts";
+import { announce, findRunning, homePort, type RunningProxy, rememberPort } from "./proxy/proxy-home.ts";
 import { sessionsCommand } from "./proxy/sessions.ts";
 import { showCommand } from "./proxy/show.ts";
 import { statusCommand, stopCommand } from "./proxy/status.ts";
@@ -59,8 +59,9 @@ async function serve(options: Options, context: CliContext): Promise<void> {
   if (other !== undefined) throw alreadyRuns(other);
   if (context.interruptWords !== undefined) context.interruptWords.first = "writing what is captured";
   await inCaptures(options, context, async (captures) => {
-    const port = await chosenPort(options, context.home);
+    const port = options.port ?? (await homePort(context.home));
     await using proxy = await openProxy(port, options, captures.store, context);
+    await rememberPort(context.home, proxy.port);
     const running = runningOf(proxy, captures, context);
     await using _announced = await announce(running, context.home);
     sayRunning(running, context);

@@ -114,6 +114,10 @@ describe("redact --check", () => {
     expect(printed).toContain("runs/other/results.csv");
   });
 
+  test("a prefix that no key has is a mistake, and no clean home", async () => {
+    await expect(check("runs/run_FIXTUER")).rejects.toThrow("no object's key begins with runs/run_FIXTUER");
+  });
+
   test("without --check nothing happens, and the next step is said", async () => {
     await expect(runCommand(dir.path, redactCommand)).rejects.toThrow(/redact --check/);
   });

@@ -70,6 +70,7 @@ async function redactAction(
   const redactor = createRedactor(policy, namedSecrets(options.secretEnv ?? [], context));
   const tally = new Tally(context);
   await inHome(options, context, async (home) => {
+    for (const prefix of prefixes) await requireObject(prefix, home);
     for await (const item of checkHome(prefixes, home, redactor)) {
       tally.add(item);
       context.signal.throwIfAborted();
@@ -85,6 +86,15 @@ function namedSecrets(names: readonly string[], { config }: CliContext): KnownSe
     if (value !== undefined) return { value, kind: kindOf(name) };
     throw new TracemillError("invalid-input", `--secret-env ${name}: no such variable is set`);
   });
+}
+
+/** A prefix with a slip in it would say forever that there is no secret. */
+async function requireObject(prefix: string, { objects }: Home): Promise<void> {
+  for await (const _ of objects.list(prefix)) return;
+  throw new TracemillError(
+    "not-found",
+    `no object's key begins with ${prefix}; keys are paths such as runs/RUN/ and datasets/NAME/`,
+  );
 }
 
 async function* checkHome(

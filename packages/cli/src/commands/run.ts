@@ -1,5 +1,4 @@
 import { TracemillError } from "@tracemill/core/errors.ts";
-import { requireKeys } from "@tracemill/core/models/run-secrets.ts";
 import type { PipelineDeps } from "@tracemill/core/pipeline/deps.ts";
 import type { SandboxProvider } from "@tracemill/core/ports/sandbox.ts";
 import { summaryNow } from "@tracemill/core/report/report-now.ts";
@@ -9,7 +8,6 @@ import type { RunRecord } from "@tracemill/core/run/run.ts";
 import { createRun, readRunSpec } from "@tracemill/core/run/runs.ts";
 import type { RunSpec, SandboxName } from "@tracemill/core/run/spec.ts";
 import { type Drive, driveRun } from "@tracemill/local/driver.ts";
-import { environmentSecrets } from "@tracemill/local/environment-secrets.ts";
 import { Command } from "commander";
 import { inCloud, inLocal, isOnAws, type PlaceOptions, withPlace } from "../aws/place.ts";
 import { resumeOnAws, runOnAws } from "../aws/run.ts";
@@ -19,7 +17,7 @@ import { openSandboxes, pipelineDeps } from "../deps.ts";
 import { describePlan } from "../dry-run.ts";
 import { showProgress } from "../progress.ts";
 import { sayFinished } from "../report-run.ts";
-import { openRunModels } from "../run-models.ts";
+import { openRunModels, requireModels, warnAboutPrices } from "../run-models.ts";
 import { choiceHere, choiceOnAws, sandboxOption } from "../sandbox-choice.ts";
 import { checkSpec, type LocalSandbox, requireLocal } from "../spec-check.ts";
 import { readSpecFile } from "../spec-file.ts";
@@ -107,7 +105,7 @@ async function startHere(
   const spec = await readSpecFile(file, choiceHere(options.sandbox, context), options);
   if (options.dryRun === true) return describePlan(spec, home, context);
   await checkSpec(spec, home);
-  await requireKeys(spec, environmentSecrets(context.config.variable));
+  await requireModels(spec, context);
   requireProduction(spec, production);
   const run = await createRun(spec, { ...home, clock: context.clock });
   await execute({ run, spec, resumed: false, production }, home, context);
@@ -125,7 +123,7 @@ export async function resumeHere(
   const spec = await readRunSpec(run.runId, home.objects);
   if (options.dryRun === true) return describePlan(spec, home, context);
   requireLocal(spec);
-  await requireKeys(spec, environmentSecrets(context.config.variable));
+  await requireModels(spec, context);
   await execute({ run, spec, resumed: true, production: productionOf(context) }, home, context);
 }
 
@@ -148,6 +146,7 @@ export async function execute(execution: Execution, home: LocalHome, context: Cl
   out.text(`run ${run.runId} (${run.name})${resumed ? ", resumed" : ""}`);
   requireLocal(spec);
   warnAboutSandbox(spec, context);
+  warnAboutPrices(spec, context);
   const sandboxes = await readySandboxes(spec.sandbox, context);
   const progress = showProgress(out, clock);
   const models = await openRunModels(spec, home, context);
@@ -205,7 +204,8 @@ function reportStopped(
 ): void {
   context.exitCode = context.draining.aborted ? 130 : 1;
   context.out.event({ type: "stopped", runId: run.runId, reason: run.reason });
-  context.out.text(`\nstopped: ${run.reason}\ngo on with: ${goOn ?? `tracemill run --resume ${run.runId}`}`);
+  const next = goOnWords(run, goOn ?? `tracemill run --resume ${run.runId}`);
+  context.out.text(`\nstopped: ${run.reason}\n${next}`);
 }
 
 /** One screen: what a run came to, and where its files are. */

@@ -29,7 +29,7 @@ export const HttpExchange = z.strictObject({
   /** What the answer says its model is, else what was asked for. */
   model: z.string().optional(),
   request: z.strictObject({ headers: Headers, body: Body.optional() }),
-  /** Absent when none came. */
+  /** What the client saw: the proxy's own words where `error` says that it was refused. Absent when none came. */
   response: z.strictObject({ status: z.number().int(), headers: Headers, body: Body.optional() }).optional(),
   /** Why the exchange did not end as it should: the client left, the upstream broke off, a cap was reached. */
   error: z.string().optional(),

@@ -59,7 +59,16 @@ export type DatasetManifest = z.infer<typeof DatasetManifest>;
 
 /** A run's spec without the values of its variables, which may be secrets: a dataset is made to be shared. */
 export function publicSpec(spec: unknown): unknown {
-  if (typeof spec !== "object" || spec === null || !("env" in spec)) return spec;
-  const names = Object.keys(spec.env ?? {});
-  return { ...spec, env: Object.fromEntries(names.map((name) => [name, "(left out)"])) };
+  if (typeof spec !== "object" || spec === null) return spec;
+  const { env, models } = spec as { env?: object; models?: object };
+  const served = Object.entries(models ?? {}).map(([name, model]) => [name, publicSpec(model)]);
+  return {
+    ...spec,
+    ...(env === undefined ? {} : { env: namesOnly(env) }),
+    ...(models === undefined ? {} : { models: Object.fromEntries(served) }),
+  };
+}
+
+function namesOnly(env: object): Record<string, string> {
+  return Object.fromEntries(Object.keys(env).map((name) => [name, "(left out)"]));
 }

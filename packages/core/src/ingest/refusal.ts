@@ -7,7 +7,18 @@ const QUOTED = 200;
 /** `: <the server's words>`, or nothing when it gave none that can be told from the rest. */
 export function describeBody(body: unknown): string {
   const words = wordsOf(body, 3);
-  return words === undefined ? "" : `: ${words.replaceAll(/\s+/g, " ").slice(0, QUOTED)}`;
+  const said = words === undefined ? "" : quoted(words, QUOTED);
+  return said === "" ? "" : `: ${said}`;
+}
+
+/**
+ * The beginning of a text, for a message: at most so many characters, on one line. No run of printable ASCII is cut, so
+ * that a key in it is there as a whole, for those who take keys out, or not at all.
+ */
+export function quoted(text: string, most: number): string {
+  const line = text.trim().replaceAll(/\s+/g, " ");
+  const start = line.slice(0, most);
+  return (/^[!-~]/.test(line.slice(most)) ? start.replace(/[!-~]+$/, "") : start).trimEnd();
 }
 
 /** The text with every occurrence of the token blanked. */

@@ -1,6 +1,6 @@
 import { readDemand } from "./demand.ts";
 import { parseExact } from "./json.ts";
-import { describeBody } from "./refusal.ts";
+import { describeBody, quoted } from "./refusal.ts";
 import { isRetryableStatus, retryAfterMs } from "./retry.ts";
 
 export interface Answer {
@@ -66,10 +66,11 @@ function tryParse(text: string): unknown {
 }
 
 function notJson(text: string): string {
-  const start = text.trimStart().slice(0, 60).replaceAll(/\s+/g, " ");
-  if (start === "") return "the answer is empty";
-  if (start.startsWith("<")) return `the answer is a web page, not JSON (\`${start}\`)`;
-  return `the answer is not whole JSON (${text.length} characters, from \`${start}\`)`;
+  if (text.trim() === "") return "the answer is empty";
+  const start = quoted(text, 60);
+  const from = start === "" ? "" : `\`${start}\``;
+  if (text.trimStart().startsWith("<")) return `the answer is a web page, not JSON${from && ` (${from})`}`;
+  return `the answer is not whole JSON (${text.length} characters${from && `, from ${from}`})`;
 }
 
 function networkReason(error: Error): string {

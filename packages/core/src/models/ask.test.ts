@@ -70,13 +70,21 @@ describe("asking patiently", () => {
     expect(sent.toSorted()).toEqual(["first", "first", "second"]);
   });
 
+  test("does not ask at once again where a server says to wait for no time at all", async () => {
+    const clock = fakeClock();
+    const busy = async (): Promise<Attempt> => ({ kind: "again", reason: " is full", waitMs: 0 });
+    const work = ask(busy, clock, new RateLimiter({}, clock), { maxRetries: 2 });
+    await expect(work).rejects.toThrow("(asked 3 times)");
+    expect(clock.sleeps).toEqual([500, 1_000]);
+  });
+
   test("gives back what a refused request had reserved, and takes what an answer used", async () => {
     const clock = fakeClock();
     const limiter = new RateLimiter({ tokensPerMinute: 60_000 }, clock);
     const outcomes: Attempt[] = [{ kind: "again", reason: " is full", waitMs: 0 }, answered];
     await ask(async () => outcomes.shift() ?? answered, clock, limiter, { tokens: 10_000 });
     await limiter.acquire(9_000, new AbortController().signal);
-    expect(clock.sleeps).toEqual([0]);
+    expect(clock.sleeps).toEqual([500]);
   });
 
   test("is over at once when it is stopped, also while it waits for its turn", async () => {

@@ -3,6 +3,7 @@ import { backoffMs, LONGEST_WAIT_MS } from "../ingest/retry.ts";
 import type { Clock, Random } from "../ports/clock.ts";
 import type { ModelAnswer } from "../ports/model-client.ts";
 import type { RateLimiter } from "./rate-limiter.ts";
+import { charactersPerToken } from "./rough-tokens.ts";
 
 /** What came of asking a model once. */
 export type Attempt =
@@ -104,7 +105,8 @@ async function waitAsWanted(
     throw failure(`${reason}; it asks to wait ${Math.ceil(waitMs / 60_000)} minutes`, options);
   }
   if (waitMs !== undefined && isThrottled) limiter.pause(waitMs);
-  await clock.sleep(waitMs ?? backoffMs(tries, random), options.signal);
+  // "At once" from a server that is busy is no help: asked so, all tries are gone in a moment.
+  await clock.sleep(waitMs || backoffMs(tries, random), options.signal);
 }
 
 /** A server may quote the key that it was given; no message does. */
@@ -115,9 +117,6 @@ function failure(
 ): TracemillError {
   return new TracemillError("model-failed", clean(`${where}${reason}`), { context, retryable });
 }
-
-/** Characters to a token, for estimates: English text and code have about four. */
-const charactersPerToken = 4;
 
 /** What an answer is reckoned at that has no `maxTokens`. */
 const usualAnswer = 1_000;

@@ -18,6 +18,12 @@ describe("a reference to a model", () => {
       "https://gpu.test/v1/#Qwen/Qwen3-8B",
       { kind: "url", baseUrl: "https://gpu.test/v1", model: "Qwen/Qwen3-8B" },
     ],
+    ["HTTP://GPU.test:80/v1/?", { kind: "url", baseUrl: "http://gpu.test/v1" }],
+    [
+      "http://127.0.0.1:8000/v1#models/a b, 50% é",
+      { kind: "url", baseUrl: "http://127.0.0.1:8000/v1", model: "models/a b, 50% é" },
+    ],
+    ["http://127.0.0.1:8000/v1#a%20b", { kind: "url", baseUrl: "http://127.0.0.1:8000/v1", model: "a b" }],
     ["replay/reference", { kind: "replay", recording: { kind: "reference" } }],
     ["replay/runs/a.json", { kind: "replay", recording: { kind: "file", path: "runs/a.json" } }],
     ["noop/x", { kind: "noop", name: "x" }],
@@ -76,6 +82,15 @@ describe("a provider", () => {
 
   test("without an address is refused by name", () => {
     expect(() => providerOf("acme", { acme: { key: "K" } })).toThrow(/providers\.acme.*wants a `url`/);
+  });
+
+  test.each([
+    ["api.acme.test/v1", /is no address/],
+    ["https://user:pw-secret@acme.test/v1", /password/],
+    ["https://acme.test/v1?api-version=pw-secret", /query/],
+  ])("at %s is refused, and no secret repeated", (url, message) => {
+    expect(() => providerOf("acme", { acme: { url } })).toThrow(message);
+    expect(() => providerOf("acme", { acme: { url } })).not.toThrow(/pw-secret/);
   });
 
   test("knows its user by the header that it wants", () => {

@@ -41,8 +41,8 @@ function urlRef(reference: string): ModelRef {
     const remedy = "name the server under `providers`, with `url` and, for its key, the variable in `key`";
     throw refuse(url.origin, `holds a user, a password or a query; references are stored: ${remedy}`);
   }
-  const baseUrl = reference.replace(/#.*$/s, "").replace(/\/+$/, "");
-  const model = decoded(hash.slice(1));
+  const baseUrl = (url.origin + url.pathname).replace(/\/+$/, "");
+  const model = hash === "" ? "" : decoded(reference.slice(reference.indexOf("#") + 1));
   return { kind: "url", baseUrl, ...(model === "" ? {} : { model }) };
 }
 

@@ -66,8 +66,19 @@ export function providerOf(name: string, specs: ProviderSpecs): Provider {
     ...(url === undefined ? {} : { url: url.replace(/\/+$/, "") }),
     name,
   };
+  const problem = provider.url === undefined ? undefined : addressProblem(provider.url);
+  if (problem !== undefined) throw new TracemillError("invalid-spec", `providers.${name}.url: ${problem}`);
   if (provider.protocol === "converse" || provider.url !== undefined) return provider;
   throw new TracemillError("invalid-spec", `providers.${name}: is no known provider, so it wants a \`url\``);
+}
+
+/** Why a text is no base URL; `undefined` for one. Paths are put behind it, and messages show it. */
+export function addressProblem(text: string): string | undefined {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) return "is no address; give https://HOST/v1";
+  if (url.username !== "" || url.password !== "")
+    return "holds a user or a password, and is shown in messages; name the variable of the key in `providers`";
+  return /[?#]/.test(text) ? "ends in a query, behind which no path fits" : undefined;
 }
 
 /** Of a server that is named by its address alone. */

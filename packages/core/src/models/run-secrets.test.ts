@@ -34,6 +34,24 @@ test("a key that is not set, or may not be read, is no secret to look for", asyn
   expect(await secretsOfRun(spec, secrets)).toEqual([{ value: "value", kind: "openai-api-key" }]);
 });
 
+test("secrets among the variables for tasks and servers are known, whatever they look like", async () => {
+  const { models } = parseRunSpec(
+    {
+      name: "t",
+      tasks: ["."],
+      agents: [{ name: "oracle" }],
+      models: { m: { env: { HF_TOKEN: "let me load" } } },
+    },
+    "spec",
+  );
+  const env = { DB_PASSWORD: "correct horse", MODE: "production" };
+  const secrets: SecretStore = { get: async () => undefined };
+  expect(await secretsOfRun({ ...spec, env, models }, secrets)).toEqual([
+    { value: "correct horse", kind: "db-password" },
+    { value: "let me load", kind: "hf-token" },
+  ]);
+});
+
 test("a run whose agent's model lacks its key does not begin; one with a server of its own wants none", async () => {
   const none: SecretStore = { get: async () => undefined };
   await expect(requireKeys(spec, none)).rejects.toMatchObject({

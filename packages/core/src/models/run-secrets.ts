@@ -1,9 +1,16 @@
 import { TracemillError } from "../errors.ts";
 import type { SecretStore } from "../ports/secrets.ts";
 import type { KnownSecret } from "../redact/create.ts";
+import { secretVariables } from "../redact/secret-variables.ts";
 import type { RunSpec } from "../run/spec.ts";
 import { parseModelRef } from "./model-ref.ts";
 import { providerNames, providerOf } from "./providers.ts";
+
+/** Where a spec, as it is used or as it was once stored, has variables. */
+interface VariablesOfSpec {
+  env?: Readonly<Record<string, string>> | undefined;
+  models?: Readonly<Record<string, { env?: Readonly<Record<string, string>> | undefined }>> | undefined;
+}
 
 type ModelsOfSpec = Pick<RunSpec, "agents" | "roles" | "providers">;
 
@@ -48,15 +55,26 @@ export async function requireKeys(
   }
 }
 
-/** Those keys themselves, so that they are taken out wherever they turn up. One that is not set, or may not be read, is none. */
-export async function secretsOfRun(spec: ModelsOfSpec, secrets: SecretStore): Promise<KnownSecret[]> {
+/**
+ * What a run holds that is to be taken out wherever it turns up: those keys themselves (one that is not set, or may not
+ * be read, is none), and the secrets among the variables that the spec gives to tasks and servers.
+ */
+export async function secretsOfRun(
+  spec: ModelsOfSpec & VariablesOfSpec,
+  secrets: SecretStore,
+): Promise<KnownSecret[]> {
   const found = await Promise.all(
     keysOfRun(spec).map(async (name) => {
       const value = await secrets.get(name).catch(() => undefined);
       return value === undefined ? [] : [{ value, kind: kindOf(name) }];
     }),
   );
-  return found.flat();
+  return [...found.flat(), ...variablesOfRun(spec)];
+}
+
+/** The secrets among the variables of a spec, by their names. */
+export function variablesOfRun({ env = {}, models = {} }: VariablesOfSpec): KnownSecret[] {
+  return [env, ...Object.values(models).map((model) => model.env ?? {})].flatMap(secretVariables);
 }
 
 /** `OPENAI_API_KEY` as reports name it: `openai-api-key`. */

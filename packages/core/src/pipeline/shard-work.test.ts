@@ -88,7 +88,7 @@ describe("a worker on a shard", () => {
   test("that dies before it has begun a trial again leaves its shard with work, for the next round", async () => {
     const { process, work, record, runId, objects, records } = await plannedWorld({
       agent: async (context, call) => {
-        if (call === 1) throw new TracemillError("model-failed", "no quota");
+        if (call === 1) throw new TracemillError("model-failed", "no quota", { retryable: true });
         return writesAnswer("42")(context, call);
       },
       spec: { attempts: 3, concurrency: 1, retry: { max: 0 } },

@@ -43,6 +43,8 @@ export interface ModelAnswer {
   /** `more`: a turn without tool calls after which the conversation goes on all the same. */
   finish: "stop" | "tool-calls" | "more" | "length" | "refusal";
   usage?: Usage;
+  /** Where the server says nothing of usage: a guess, by which budgets hold. No count of tokens takes it for one. */
+  guessedUsage?: Usage;
   /** For training: token ids and log probabilities of the answer, where the model gives them. */
   tokens?: { prompt?: number[]; completion?: number[]; logprobs?: number[] };
   /** Goes back with this turn: see `ChatMessage.carry`. */

@@ -48,6 +48,15 @@ test("prompt tokens include those of the cache, in every protocol", () => {
   expect(usageOf("responses", { usage: responses })).toEqual(plain);
   const chat = { prompt_tokens: 100, prompt_cache_hit_tokens: 60, completion_tokens: 7, cost: 0.25 };
   expect(usageOf("chat-completions", { usage: chat })).toEqual({ ...plain, costUsd: 0.25 });
+  const thoughtsApart = {
+    prompt_tokens: 100,
+    prompt_cache_hit_tokens: 60,
+    completion_tokens: 2,
+    total_tokens: 107,
+  };
+  expect(usageOf("chat-completions", { usage: thoughtsApart })).toEqual(plain);
+  const nothingTold = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
+  expect(usageOf("chat-completions", { usage: nothingTold })).toBeUndefined();
 });
 
 test.each([

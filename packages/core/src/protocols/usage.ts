@@ -19,21 +19,26 @@ interface Counts {
   completion: number | undefined;
   cached: number | undefined;
   cacheWrite?: number | undefined;
+  total?: number | undefined;
   cost?: unknown;
 }
 
-function usage({ prompt, completion, cached, cacheWrite, cost }: Counts): Usage | undefined {
-  if (prompt === undefined && completion === undefined) return undefined;
+function usage({ prompt, completion, cached, cacheWrite, total = 0, cost }: Counts): Usage | undefined {
+  // No prompt has no tokens: some servers write zeros for what they do not count.
+  if (!prompt && !completion) return undefined;
   return {
     promptTokens: prompt ?? 0,
-    completionTokens: completion ?? 0,
+    completionTokens: Math.max(completion ?? 0, total - (prompt ?? 0)),
     cachedTokens: cached ?? 0,
     ...(cacheWrite !== undefined && cacheWrite > 0 && { cacheWriteTokens: cacheWrite }),
     ...(typeof cost === "number" && cost >= 0 && { costUsd: cost }),
   };
 }
 
-/** DeepSeek has its own name for cached tokens; OpenRouter says what an answer cost, in US dollars. */
+/**
+ * DeepSeek has its own name for cached tokens; OpenRouter says what an answer cost, in US dollars. Gemini and xAI count
+ * thoughts, which are paid as the answer's, in the total alone.
+ */
 export function chatUsage(value: unknown): Usage | undefined {
   const counts = fieldsOf(value);
   const details = fieldsOf(counts.prompt_tokens_details);
@@ -42,6 +47,7 @@ export function chatUsage(value: unknown): Usage | undefined {
     completion: countIn(counts.completion_tokens),
     cached: countIn(details.cached_tokens) ?? countIn(counts.prompt_cache_hit_tokens),
     cacheWrite: countIn(details.cache_write_tokens),
+    total: countIn(counts.total_tokens),
     cost: counts.cost,
   });
 }

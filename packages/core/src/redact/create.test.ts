@@ -9,6 +9,8 @@ import { RedactionPolicy } from "./policy.ts";
 import { secretVariables } from "./secret-variables.ts";
 
 const seeds = fc.integer({ min: 0, max: 2 ** 31 });
+const byLine = (text: string, written: (line: string, at: number) => string): string =>
+  text.split("\n").map(written).join("\n");
 const root = new URL("../../../../", import.meta.url);
 
 describe("secrets by their form", () => {
@@ -51,6 +53,23 @@ describe("secrets by their form", () => {
     ).flat();
     const left = byName.filter(({ text, value }) => createRedactor().text(text).includes(value));
     expect(left.length).toBeLessThan(byName.length * 0.005);
+  });
+
+  test.each([
+    ["CRLF", (key: string) => key.replaceAll("\n", "\r\n")],
+    ["numbers", (key: string) => byLine(key, (line, at) => `     ${at + 1}\u2192${line}`)],
+    ["the name of a file", (key: string) => byLine(key, (line) => `id_rsa:${line}`)],
+    ["quotes of a program", (key: string) => byLine(key, (line) => `    '${line}\\n' +`)],
+    ["quotes of a mail", (key: string) => byLine(key, (line) => `> ${line}`)],
+    ["colours", (key: string) => byLine(key, (line) => `\u001b[32m${line}\u001b[0m`)],
+    ["line ends shown", (key: string) => byLine(key, (line) => `${line}$`)],
+    ["indents of YAML", (key: string) => byLine(key, (line) => `    ${line}`)],
+  ])("a private key with %s on its lines", (_, written) => {
+    for (const { text, value } of plantedSecrets(3).filter(({ kind }) => kind === "private-key")) {
+      const redacted = createRedactor().text(`before\n${written(text)}\nafter`);
+      expect(redacted).not.toContain(value);
+      expect(redacted).toMatch(/^before\n.*\nafter$/s);
+    }
   });
 
   test("a second time nothing more is found", () => {
@@ -229,6 +248,8 @@ describe("time", () => {
     ["armour and dashes", "-----BEGIN PRIVATE KEY-----aaaa-a-a-a-"],
     ["key ids", `${"AK"}IAABCDEFGHIJKLMNOP,a`],
     ["authorization", "authorization: a "],
+    ["decorated armour", "-----BEGIN PRIVATE KEY-----$aaaa"],
+    ["a prefix with a long body", "ya29.a."],
   ];
 
   test.each(hostile)("grows no faster than the text: %s", (_, piece) => {
@@ -237,6 +258,11 @@ describe("time", () => {
     const text = piece.repeat(Math.ceil(1_000_000 / piece.length));
     expect(redactor.text(text).length).toBeGreaterThan(0);
   });
+});
+
+test("passwords of development databases are words that stay", () => {
+  const redactor = createRedactor(undefined, secretVariables({ DB_PASSWORD: "postgres", TOKEN: "{model}" }));
+  expect(redactor.text("docker run postgres")).toBe("docker run postgres");
 });
 
 test("variables whose names say so are secrets, whatever their values look like", () => {

@@ -58,10 +58,22 @@ export function createRedactor(
   return redactor;
 }
 
-function rulesOf({ personal, keep }: RedactionPolicy): readonly SecretRule[] {
-  if (personal.length === 0 && keep.length === 0) return secretRules;
+/** What is looked for in texts, and in bytes. */
+interface RuleSet {
+  text: readonly SecretRule[];
+  binary: readonly SecretRule[];
+}
+
+/** One set a policy: scanners are made once for each list of rules. */
+const ruleSets = new Map<string, RuleSet>();
+
+function rulesOf({ personal, keep }: RedactionPolicy): RuleSet {
+  const id = JSON.stringify([personal, keep]);
   const all = [...secretRules, ...personal.flatMap((part) => personalRules[part])];
-  return all.filter(({ kind }) => !keep.includes(kind));
+  const text = all.filter(({ kind }) => !keep.includes(kind));
+  const rules = ruleSets.get(id) ?? { text, binary: text.filter(({ byPlace }) => byPlace !== true) };
+  ruleSets.set(id, rules);
+  return rules;
 }
 
 interface Scanners {
@@ -69,21 +81,8 @@ interface Scanners {
   binary: Scanner;
 }
 
-const defaultScanners: Scanners = bothScanners(secretRules, []);
-
-/** Most redactors have the same rules and no more: those share one compiled set. */
-function scannersOf(rules: readonly SecretRule[], patterns: readonly RankedPattern[]): Scanners {
-  return rules === secretRules && patterns.length === 0 ? defaultScanners : bothScanners(rules, patterns);
-}
-
-function bothScanners(rules: readonly SecretRule[], patterns: readonly RankedPattern[]): Scanners {
-  return {
-    text: createScanner(rules, patterns),
-    binary: createScanner(
-      rules.filter(({ byPlace }) => byPlace !== true),
-      patterns,
-    ),
-  };
+function scannersOf({ text, binary }: RuleSet, patterns: readonly RankedPattern[]): Scanners {
+  return { text: createScanner(text, patterns), binary: createScanner(binary, patterns) };
 }
 
 function customPatterns({ patterns, keep }: RedactionPolicy): RankedPattern[] {

@@ -3,16 +3,38 @@ import { type SecretRule, tokenStart } from "./secret-rule.ts";
 
 const keyMaterial = /[A-Za-z0-9+/=]{40}/;
 
+const armourBegin = String.raw`-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----`;
+const armourEnd = String.raw`-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----`;
+
 /**
  * RFC 7468 and its forerunners: the armour of private keys, whole or cut off, with real line ends or with those of JSON
  * (any number of times over). Armour without a key inside, as programs have it, stays.
  */
-const armour =
-  /-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:\\+[nrt]|[A-Za-z0-9+/=\s:,.]|-(?!----)){40,65536}(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?/y;
+const armour = new RegExp(
+  String.raw`${armourBegin}(?:\\+[nrt]|[A-Za-z0-9+/=\s:,.>#|\u2192]|-(?!----)){40,65536}(?:${armourEnd})?`,
+  "y",
+);
 
 function isPrivateKey(value: string): boolean {
   const lines = value.split(/\\+[nrt]|[\s]/).filter((line) => line !== "");
   return lines.some((line) => keyMaterial.test(line) && looksRandom(line)) || isSpreadKey(lines);
+}
+
+/**
+ * A whole armour whose lines have something before or behind them: numbers and file names of `cat -n` and `grep`,
+ * quotes of source code and mails, colours, `$` of `cat -A`.
+ */
+const decoratedArmour = new RegExp(`${armourBegin}(?:[^-]|-(?!----)){40,65536}${armourEnd}`, "y");
+
+/** Mostly key material, so that code which only speaks of such armour stays. */
+function isDecoratedKey(value: string): boolean {
+  const inside = value.slice(value.indexOf("KEY"), value.lastIndexOf("-----END"));
+  const material =
+    inside
+      .match(/[A-Za-z0-9+/=]{16,}/g)
+      ?.filter(looksRandom)
+      .join("") ?? "";
+  return material.length >= 64 && material.length >= inside.length / 2;
 }
 
 /** Key material in short lines. */
@@ -27,7 +49,8 @@ const wellKnownPassword =
 /** The name of a variable that stands where its value would. */
 const variable = /^[A-Z][A-Z_]*$/;
 
-function isPassword(value: string): boolean {
+/** Whether a value that stands where a password would is one: no placeholder, no variable, no password of an example. */
+export function isPassword(value: string): boolean {
   return (
     !wellKnownPassword.test(value) &&
     !variable.test(value) &&
@@ -72,7 +95,7 @@ const secretName = secretNames.map((name) => RegExp.escape(name)).join("|");
 const nameTail = "(?:[_-]?(?:access|key|base|value|string|s)){0,2}\\d{0,2}";
 /** Also of a prefix without secrets: places in lists, and counts. */
 const noSecretName =
-  /(?:page|next|prev|cursor|continu\w*|sync|max|min|num|count|pad|eos|bos|unk|stop)[_-]?token|tokeni[sz]e|public/i;
+  /(?:page|next|prev|cursor|idempotency|continu\w*|sync|max|min|num|count|pad|eos|bos|unk|stop)[_-]?token|tokeni[sz]e|public/i;
 
 /**
  * Secrets that are told by their own form or by what stands beside them, whoever issued them. Sources: RFC 7519 (JWT),
@@ -80,6 +103,7 @@ const noSecretName =
  */
 export const credentialRules: readonly SecretRule[] = [
   { kind: "private-key", anchors: ["-----BEGIN "], pattern: armour, accepts: isPrivateKey },
+  { kind: "private-key", anchors: ["-----BEGIN "], pattern: decoratedArmour, accepts: isDecoratedKey },
   {
     kind: "jwt",
     anchors: ["eyJ"],
@@ -151,7 +175,7 @@ export const credentialRules: readonly SecretRule[] = [
     anchors: secretNames,
     foldCase: true,
     pattern: new RegExp(
-      String.raw`(?<!(?:page|next|prev|cursor|sync|max|min|pad|eos|bos|public)[_-]?|::[A-Za-z]{0,40})(?:${secretName})${nameTail}(?:\\*["'])?\]?\s{0,4}(?:=>|:=|[:=])\s{0,4}(?:\\*["'${"`"}])?(?<value>[A-Za-z0-9_~.+/=!@#%^*?-]{8,512})(?![(\w])`,
+      String.raw`(?<!(?:page|next|prev|cursor|continuation|idempotency|sync|max|min|pad|eos|bos|public)[_-]?|::[A-Za-z]{0,40})(?:${secretName})${nameTail}(?:\\*["'])?\]?\s{0,4}(?:=>|:=|[:=])\s{0,4}(?:\\*["'${"`"}])?(?<value>[A-Za-z0-9_~.+/=!@#%^*?-]{8,512})(?![(\w])`,
       "iy",
     ),
     accepts: looksChosenAtRandom,

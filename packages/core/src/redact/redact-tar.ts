@@ -10,6 +10,14 @@ export interface RedactedFile {
   counts: RedactionCounts;
 }
 
+/** Redacted files that a record names; more of them say no more. */
+const namedFiles = 20;
+
+/** As a record names them. */
+export function namesOf(files: readonly RedactedFile[]): string[] {
+  return files.slice(0, namedFiles).map(({ path }) => path);
+}
+
 /** More files than this are summed up under the path `…`: a record stays small whatever an agent does. */
 const listed = 200;
 

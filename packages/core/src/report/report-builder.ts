@@ -8,7 +8,7 @@ import { clusteredMean, comparePaired, passRates, solvedTasks } from "./estimate
 import { ReasonCounter } from "./reason-counter.ts";
 import { rowsBy, rowsByTask } from "./rows.ts";
 import type { AgentReport, Comparison, RunReport } from "./schema.ts";
-import { TaskTable } from "./task-table.ts";
+import { addedCost, TaskTable } from "./task-table.ts";
 import { TimeSketch } from "./time-sketch.ts";
 
 /** Reasons that a report keeps. */
@@ -49,7 +49,7 @@ export class ReportBuilder {
     facts.trials += 1;
     for (const attempt of record?.attempts ?? []) {
       this.#addAttempt(attempt, trial.trialId, agent);
-      facts.costUsd += attempt.usage?.costUsd ?? 0;
+      facts.costUsd = addedCost(facts.costUsd, attempt.usage?.costUsd);
     }
     const last = record?.status === "ended" ? record.attempts.at(-1) : undefined;
     if (last === undefined) return;

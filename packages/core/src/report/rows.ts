@@ -1,5 +1,5 @@
 import type { ReportRow, Rows } from "./schema.ts";
-import type { Cell, TaskFacts, TaskTable } from "./task-table.ts";
+import { addedCost, type Cell, type TaskFacts, type TaskTable } from "./task-table.ts";
 
 /** Rows of a table that a report keeps: those of the lowest mean. */
 const keptRows = 1_000;
@@ -33,14 +33,15 @@ export function rowsBy(part: "group" | "source", table: TaskTable): Rows {
 }
 
 function newSums(names: Pick<ReportRow, "name" | "hash" | "group" | "tasks">): Sums {
-  return { row: { ...names, trials: 0, failed: 0, costUsd: 0, agents: {} }, n: 0, sum: 0 };
+  return { row: { ...names, trials: 0, failed: 0, agents: {} }, n: 0, sum: 0 };
 }
 
 function addTask(sums: Sums, facts: TaskFacts, cells: readonly [string, Cell][]): void {
   const { row } = sums;
   row.trials += facts.trials;
   row.failed += facts.failed;
-  row.costUsd += facts.costUsd;
+  const costUsd = addedCost(row.costUsd, facts.costUsd);
+  if (costUsd !== undefined) row.costUsd = costUsd;
   for (const [agent, { n, sum }] of cells) {
     if (n === 0) continue;
     const { n: before, mean } = row.agents[agent] ?? { n: 0, mean: 0 };

@@ -73,7 +73,8 @@ export const ReportRow = z.strictObject({
   failed: count,
   /** Mean reward over all agents; absent without any reward. */
   mean: z.number().optional(),
-  costUsd: z.number(),
+  /** Of the attempts whose cost is known; absent where none is. */
+  costUsd: z.number().optional(),
   /** By agent, those that have a reward. */
   agents: z.record(z.string(), z.strictObject({ n: count, mean: z.number() })),
 });

@@ -41,7 +41,13 @@ export interface TaskFacts {
   trials: number;
   /** Ended trials without a reward. */
   failed: number;
-  costUsd: number;
+  /** Of the attempts whose cost is known; absent where none is. */
+  costUsd: number | undefined;
+}
+
+/** A sum of costs; what is not known is no part of it, and no zero. */
+export function addedCost(sum: number | undefined, costUsd: number | undefined): number | undefined {
+  return costUsd === undefined ? sum : (sum ?? 0) + costUsd;
 }
 
 /** Rewards by task and agent. Grows with the tasks of a run, not with its trials: some 300 bytes a task. */
@@ -67,7 +73,7 @@ export class TaskTable {
       source: this.#once(task.origin.kind === "snapshot" ? task.origin.source : "folders"),
       trials: 0,
       failed: 0,
-      costUsd: 0,
+      costUsd: undefined,
     };
     this.#indexes.set(task.hash, this.#facts.length);
     this.#facts.push(facts);

@@ -160,9 +160,10 @@ function head(spec: RewardModelSpec, inputs: readonly RewardModelInput[], versio
 }
 
 function findings({ collected, labels, tally }: Making) {
-  const { duplicates, putAside, problems } = collected;
+  const { duplicates, putAside, problems, redactions } = collected;
   return {
     episodes: { ...tally.episodes(), duplicates, putAside, problems: [...problems] },
+    ...(redactions === undefined ? {} : { redactions }),
     checks: tally.checks.list(),
     ...(labels === undefined
       ? {}

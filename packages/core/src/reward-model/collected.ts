@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import { throwIfCancelled } from "../dataset/collect-trials.ts";
 import { hashId, IdSet } from "../ingest/id-set.ts";
 import type { Scratch, ScratchFile } from "../ports/scratch.ts";
+import { createRedactor } from "../redact/create.ts";
+import { redactionsOf } from "../redact/redactor.ts";
 import { lines } from "../streams.ts";
 import type { Episode } from "./episode.ts";
 import type { EpisodeOrigin, EpisodeProblem, Found, ProblemKind } from "./found.ts";
@@ -24,6 +26,8 @@ export interface Collected extends AsyncDisposable {
   putAside: Partial<Record<ProblemKind, number>>;
   /** The first hundred. */
   problems: readonly EpisodeProblem[];
+  /** Secrets that were taken out of the episodes, by kind; absent when there were none. */
+  redactions?: Record<string, number>;
   /** SHA-256 over all that was found, in its order. */
   digest: string;
   /** In the order of the inputs, each id once: the last one of an id stands. */
@@ -40,7 +44,7 @@ export interface CollectDeps {
 }
 
 /**
- * Writes what the inputs hold to a scratch file. Memory grows by some 20 bytes an episode, by which one that comes
+ * Writes what the inputs hold to a scratch file, without secrets: sources and files are as they were given. Memory grows by some 20 bytes an episode, by which one that comes
  * again is found.
  * @throws TracemillError `cancelled`, and what reading the inputs throws.
  */
@@ -50,8 +54,10 @@ export async function collectEpisodes(found: AsyncIterable<Found>, deps: Collect
     const ids = new EpisodeIds();
     const aside = new PutAside();
     const digest = createHash("sha256");
-    for await (const one of found) {
+    const redactor = createRedactor();
+    for await (const given of found) {
       throwIfCancelled(deps.signal);
+      const one = redactor.json(given);
       const line = `${JSON.stringify(one)}\n`;
       digest.update(line);
       if ("problem" in one) {
@@ -63,7 +69,7 @@ export async function collectEpisodes(found: AsyncIterable<Found>, deps: Collect
       await spool.write(line);
       deps.onProgress?.(ids.lines);
     }
-    return collectionOf(spool, ids, aside, digest.digest("hex"));
+    return { ...collectionOf(spool, ids, aside, digest.digest("hex")), ...redactionsOf(redactor) };
   } catch (error) {
     await spool[Symbol.asyncDispose]();
     throw error;

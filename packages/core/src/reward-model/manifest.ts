@@ -50,6 +50,8 @@ export const RewardModelManifest = z.strictObject({
     /** The first hundred of those. */
     problems: z.array(EpisodeProblem),
   }),
+  /** Secrets that were taken out of the episodes, by kind; absent when there were none. */
+  redactions: z.record(z.string(), count).optional(),
   /** Checks decided again from the recordings, by name. */
   checks: z.array(CheckCounts),
   labels: z

@@ -48,7 +48,12 @@ export const Outcome = z.discriminatedUnion("kind", [
     /** The task itself is at fault (a Dockerfile that cannot be honoured, say): another attempt would end alike. */
     permanent: z.literal(true).optional(),
   }),
-  z.strictObject({ kind: z.literal("model-failed"), reason }),
+  z.strictObject({
+    kind: z.literal("model-failed"),
+    reason,
+    /** A wrong key, a model that is not there: only the user can mend it, and another attempt would end alike. */
+    permanent: z.literal(true).optional(),
+  }),
   z.strictObject({ kind: z.literal("verifier-failed"), reason }),
   z.strictObject({ kind: z.literal("cancelled"), reason }),
   z.strictObject({ kind: z.literal("budget-exceeded"), reason }),
@@ -62,8 +67,9 @@ export function isValid(outcome: Outcome): outcome is Extract<Outcome, { rewards
 
 /** Outcomes that the retry policy may answer with another attempt. */
 export function isRetryable(outcome: Outcome): boolean {
-  if (outcome.kind === "environment-failed") return outcome.permanent !== true;
-  return outcome.kind === "model-failed" || outcome.kind === "verifier-failed";
+  if (outcome.kind === "environment-failed" || outcome.kind === "model-failed")
+    return outcome.permanent !== true;
+  return outcome.kind === "verifier-failed";
 }
 
 /**

@@ -19,10 +19,17 @@ test("an agent that takes a model has the policy's when it names none", () => {
 });
 
 test("the command line goes before the spec", () => {
-  const given = spec({ agents: [{ name: "llm", model: "acme/own" }], roles: { judge: "acme/j" } });
-  const { agents: resolved, roles } = resolveRoles(given, agents, { model: "x/y", judge: "x/j" });
+  const given = spec({ agents: [{ name: "llm", model: "acme/own" }], roles: { judge: "openai/j" } });
+  const { agents: resolved, roles } = resolveRoles(given, agents, { model: "x/y", judge: "groq/j" });
   expect(resolved).toEqual([{ name: "llm", model: "x/y" }]);
-  expect(roles).toEqual({ policy: "x/y", judge: "x/j" });
+  expect(roles).toEqual({ policy: "x/y", judge: "groq/j" });
+});
+
+test("a model for an agent that asks none, and a judge that nobody serves, are refused", () => {
+  const given = spec({ agents: [{ name: "oracle", model: "a/1" }] });
+  expect(() => resolveRoles(given, agents)).toThrow("agents: oracle asks no model; leave out `model: a/1`");
+  const judged = spec({ agents: [{ name: "oracle" }] });
+  expect(() => resolveRoles(judged, agents, { judge: "opnai/j" })).toThrow("did you mean openai/?");
 });
 
 test("a model for nobody, and agents that it makes alike, are refused", () => {

@@ -1,4 +1,6 @@
 import { TracemillError } from "../errors.ts";
+import { parseModelRef } from "../models/model-ref.ts";
+import { providerNames } from "../models/providers.ts";
 import type { AgentRegistry } from "../ports/agent.ts";
 import { type RunSpec, requireDifferent } from "./spec.ts";
 import type { AgentRef } from "./trial.ts";
@@ -13,7 +15,8 @@ export interface ModelFlags {
 /**
  * Gives each agent that takes a model the one it has to have: the command line's, its own, the policy's. Done once, when
  * a run is made of a spec: what is stored says which model works.
- * @throws TracemillError `invalid-spec` for an agent that is unknown, and for two agents that are then alike.
+ * @throws TracemillError `invalid-spec` for an agent that is unknown, a model for one that takes none, a judge that no
+ * provider has, and for two agents that are then alike.
  */
 export function resolveRoles(spec: RunSpec, agents: AgentRegistry, flags: ModelFlags = {}): RunSpec {
   const roles = {
@@ -22,7 +25,7 @@ export function resolveRoles(spec: RunSpec, agents: AgentRegistry, flags: ModelF
     ...(flags.judge === undefined ? {} : { judge: flags.judge }),
   };
   const withModel = (agent: AgentRef): AgentRef => {
-    if (agents(agent.name).takesModel !== true) return agent;
+    if (agents(agent.name).takesModel !== true) return withoutModel(agent);
     const model = flags.model ?? agent.model ?? roles.policy;
     return model === undefined ? agent : { ...agent, model };
   };
@@ -30,6 +33,16 @@ export function resolveRoles(spec: RunSpec, agents: AgentRegistry, flags: ModelF
   if (flags.model !== undefined && resolved.every((agent) => agent.model === undefined)) {
     throw new TracemillError("invalid-spec", "--model is given, and no agent of the spec takes a model");
   }
+  if (roles.judge !== undefined) parseModelRef(roles.judge, providerNames(spec.providers));
   requireDifferent(resolved, flags.model === undefined ? "the spec" : "with --model");
   return { ...spec, roles, agents: resolved };
+}
+
+/** Results would be told by a model that did no work. */
+function withoutModel(agent: AgentRef): AgentRef {
+  if (agent.model === undefined) return agent;
+  throw new TracemillError(
+    "invalid-spec",
+    `agents: ${agent.name} asks no model; leave out \`model: ${agent.model}\``,
+  );
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { plantedSecrets } from "../../../../test/fakes/planted-secrets.ts";
 import { formatDuration } from "./duration.ts";
 import { canonicalJson, parseRunSpec, requireOnAws, specHash } from "./spec.ts";
 
@@ -61,4 +62,45 @@ test("Docker is for one machine: on AWS it is refused, with what to say instead"
     /nightly\.yaml: `sandbox: docker` is for one machine; on AWS say `job`/,
   );
   for (const sandbox of ["job", "namespace"] as const) requireOnAws({ sandbox }, "nightly.yaml");
+});
+
+describe("a secret in a spec", () => {
+  const key = plantedSecrets(1).find(({ kind }) => kind === "github-token")?.value ?? "";
+  const agent = (options: object) => ({ ...minimal, agents: [{ name: "command", options }] });
+
+  test.each([
+    [
+      agent({ command: "solve", env: { GITHUB: key } }),
+      /s.yaml: `agents\[0\].options.env.GITHUB` holds.*options.env/,
+    ],
+    [agent({ env: { DB_PASSWORD: "vR8#kq2Lw0zT" } }), /`agents\[0\].options.env.DB_PASSWORD` holds/],
+    [
+      agent({ extraBody: { user: key } }),
+      /`agents\[0\].options.extraBody.user` holds a secret \(github-token\)/,
+    ],
+    [
+      { ...minimal, models: { m: { command: ["serve", `--token=${key}`] } } },
+      /`models.m.command\[1\]` holds/,
+    ],
+    [
+      { ...minimal, providers: { acme: { url: `https://bot:${key}@models.acme.io/v1` } } },
+      /`providers.acme.url` holds.*provider's `key`/,
+    ],
+  ])("is refused where results would show it (%#)", (spec, message) => {
+    expect(() => parseRunSpec(spec, "s.yaml")).toThrow(message);
+    expect(() => parseRunSpec(spec, "s.yaml")).not.toThrow(key);
+  });
+
+  test("may stand where variables are, and so may a variable's name", () => {
+    const env = { GITHUB_TOKEN: key };
+    const agents = [{ name: "command", options: { env: { TOKEN: "${GITHUB_TOKEN}" }, maxTokens: 4096 } }];
+    const spec = {
+      ...minimal,
+      agents,
+      env,
+      models: { m: { env } },
+      redact: { patterns: { own: "ghp_[a-z]{36}" } },
+    };
+    expect(parseRunSpec(spec, "s.yaml").env).toEqual(env);
+  });
 });

@@ -7,6 +7,7 @@ import { defaultRedaction, RedactionPolicy } from "../redact/policy.ts";
 import { parseAs } from "../validation.ts";
 import { Duration } from "./duration.ts";
 import { ExportSpec } from "./export-spec.ts";
+import { refuseSecrets } from "./spec-secrets.ts";
 import { AgentRef } from "./trial.ts";
 
 /** Production activity, ingested anew at the start of the run. */
@@ -145,6 +146,7 @@ export function parseRunSpec(
   const parsed = parseAs(RunSpec, value, where, "invalid-spec");
   const spec = { ...parsed, sandbox: parsed.sandbox ?? defaults.sandbox };
   requireDifferent(spec.agents, where);
+  refuseSecrets(spec, where);
   if (spec.sandbox === "job" && spec.network === "none") {
     throw new TracemillError(
       "invalid-spec",

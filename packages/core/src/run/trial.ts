@@ -158,6 +158,8 @@ export type Redactions = z.infer<typeof Redactions>;
 /** What the agent's part of an attempt left for its verification. */
 export const Trace = z.strictObject({
   agentEnd: AgentEnd,
+  /** Whether the agent gave a scenario's expected answer: what is stored may no longer say so, had it the form of a secret. */
+  isAnswered: z.boolean().optional(),
   usage: Usage.optional(),
   timings: Timings,
   sandbox: SandboxDescription.optional(),
@@ -191,6 +193,8 @@ export const TrialRecord = z.discriminatedUnion("status", [
     attempt: z.number().int().min(1),
     startedAt: Timestamp,
     lease: Lease,
+    /** What it had used when the lease was last renewed: all that is known of an attempt whose process dies. */
+    usage: Usage.optional(),
   }),
   /** The agent is done and its workspace stored; verification may be under way under `lease`. */
   z.strictObject({

@@ -76,6 +76,16 @@ describe("a model that an attempt opens", () => {
     expect(recorded).toHaveLength(1);
   });
 
+  test("is held to its caps by a guess where its server says nothing of usage", async () => {
+    const { usage: guessedUsage, ...silent } = hi;
+    const answer = guessedUsage === undefined ? silent : { ...silent, guessedUsage };
+    const { shared, attempt, recorded } = world({ answer, limits: { tokens: 12 } });
+    const client = await attemptModels(shared, attempt).open("acme/m");
+    await client.complete(request);
+    await expect(client.complete(request)).rejects.toMatchObject({ code: "budget-exceeded" });
+    expect(recorded).toMatchObject([{ answer }]);
+  });
+
   test.each([
     ["played back", { replayed: true }],
     ["kept in the cache", { answer: { ...hi, cached: true } }],

@@ -3,7 +3,7 @@ import { TracemillError } from "../errors.ts";
 import type { BudgetMeter, ModelEndpoint, ReachedCap } from "../ports/agent.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ModelAccess, ModelSettings } from "../ports/model-access.ts";
-import type { ModelAnswer, ModelClient, ModelRequest, RecordedExchange } from "../ports/model-client.ts";
+import type { ModelClient, ModelRequest, RecordedExchange } from "../ports/model-client.ts";
 
 interface Attempt {
   /** The model that this process serves itself, by the name that agents use. */
@@ -47,17 +47,11 @@ function metered(client: ModelClient, attempt: Attempt): ModelClient {
       const startedAt = now();
       const answer = await client.complete(request);
       record({ startedAt, endedAt: now(), model, replayed, request: asked(request), answer });
-      if (isPaid(answer, replayed)) budget.spend(answer.usage);
+      const usage = answer.usage ?? answer.guessedUsage;
+      if (usage !== undefined && !replayed && answer.cached !== true) budget.spend(usage);
       return answer;
     },
   };
-}
-
-function isPaid(
-  answer: ModelAnswer,
-  replayed: boolean,
-): answer is ModelAnswer & Required<Pick<ModelAnswer, "usage">> {
-  return answer.usage !== undefined && !replayed && answer.cached !== true;
 }
 
 /** The messages as they are now: an agent's own list grows. */

@@ -37,7 +37,9 @@ export class RunBudget {
     for await (const { sk, data } of records.query(pk, { prefix })) {
       const row = parseAs(TrialRecord, data, `record ${pk}/${sk}`, "storage-corrupt");
       for (const { usage } of row.attempts) if (usage !== undefined) this.add(usage);
-      if (row.status === "traced" && row.trace.usage !== undefined) this.add(row.trace.usage);
+      const underWay =
+        row.status === "traced" ? row.trace.usage : row.status === "tracing" ? row.usage : undefined;
+      if (underWay !== undefined) this.add(underWay);
     }
   }
 

@@ -59,5 +59,10 @@ async function endInterrupted(trial: Trial, held: HeldRecord<TracingRow>, deps: 
   const row = { ...held.row, lease: newLease(deps) };
   const taken = await writeOwnRecord(deps.records, deps.runId, row, held);
   const outcome = { kind: "environment-failed", reason: interrupted } as const;
-  await endAttempt(trial, taken, { outcome, decidedBy: "none", details: {} }, deps);
+  await endAttempt(
+    trial,
+    taken,
+    { outcome, decidedBy: "none", ...(row.usage === undefined ? {} : { usage: row.usage }), details: {} },
+    deps,
+  );
 }

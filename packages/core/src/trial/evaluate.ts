@@ -1,14 +1,14 @@
 import { parseTrajectory, type Trajectory } from "../atif/trajectory.ts";
 import { TracemillError } from "../errors.ts";
 import { sumOfCounts } from "../redact/redactor.ts";
-import { isRetryable, isReward, type Outcome, type Rewards, rewardOf } from "../run/outcome.ts";
+import { isRetryable, isReward, type Outcome, type Rewards } from "../run/outcome.ts";
 import type { ReplayReport, Verification } from "../run/result.ts";
 import type { AttemptSummary, Trace, Trial, TrialRecord } from "../run/trial.ts";
-import { finalAnswer, sameAnswer } from "../scenario/answer.ts";
 import type { Scenario } from "../scenario/scenario.ts";
 import { readJson } from "../stored-json.ts";
 import type { TrialDeps, TrialProgress } from "./deps.ts";
 import { endAttempt } from "./end.ts";
+import { isAnswered } from "./given-answer.ts";
 import { busyWhenLost, isHeldByOther, isOwnAndFresh, newLease, underLease } from "./lease.ts";
 import { outcomeOfError } from "./outcome-of-error.ts";
 import { isStopping } from "./policy.ts";
@@ -128,19 +128,11 @@ function judgeByClaim(trial: Trial): Judgement {
 }
 
 async function judgeByAnswer(scenario: Scenario, trace: Trace, deps: TrialDeps): Promise<Judgement> {
-  const expected = scenario.expected_answer;
-  if (expected === undefined)
+  const isRight =
+    trace.isAnswered ?? isAnswered(scenario, await readTrajectory(trace.objects.trajectory, deps));
+  if (isRight === undefined)
     throw new TracemillError("reward-missing", "the scenario has no expected answer");
-  const trajectory = await readTrajectory(trace.objects.trajectory, deps);
-  const given = finalAnswer(lastAgentText(trajectory));
-  const reward = given !== undefined && sameAnswer(expected, given) ? 1 : 0;
-  return { rewards: { reward }, decidedBy: "answer" };
-}
-
-function lastAgentText(trajectory: Trajectory): string {
-  const message = trajectory.steps.findLast((step) => step.source === "agent")?.message ?? "";
-  if (typeof message === "string") return message;
-  return message.map((part) => (part.type === "text" ? part.text : "")).join("\n");
+  return { rewards: { reward: isRight ? 1 : 0 }, decidedBy: "answer" };
 }
 
 async function readTrajectory(key: string, deps: TrialDeps): Promise<Trajectory> {
@@ -158,12 +150,15 @@ async function readReplayReport(
 
 /**
  * The outcome of what was judged. An agent that failed keeps its reward: what it left behind was verified all the
- * same. Tests that saw other files than it left say nothing when they give no reward.
+ * same. Tests that saw other files than it left say nothing when they give no reward: none at all, or none by one of
+ * several names of which no one is the reward.
  */
 function outcomeOf({ agentEnd, redactedFiles = [] }: Trace, { rewards, decidedBy }: Judgement): Outcome {
   const outcome: Outcome =
     agentEnd.kind === "completed" ? { kind: "scored", rewards } : { ...agentEnd, rewards };
-  const isTrusted = decidedBy !== "tests" || redactedFiles.length === 0 || (rewardOf(outcome) ?? 0) > 0;
+  const deciding = rewards.reward === undefined ? Object.values(rewards) : [rewards.reward];
+  const isTrusted =
+    decidedBy !== "tests" || redactedFiles.length === 0 || deciding.every((reward) => reward > 0);
   if (isTrusted) return outcome;
   const files = redactedFiles.slice(0, 3).join(", ");
   return {

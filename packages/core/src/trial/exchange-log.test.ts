@@ -43,10 +43,11 @@ describe("what an attempt said to models", () => {
     const { lines, redactor } = await stored([
       exchange([say("it is hunter2")], { tokens }),
       exchange([say("a")], { text: "hunter2", tokens }),
+      { ...exchange([say("b")], { tokens }), request: { messages: [], tools: [{ about: "hunter2" }] } },
     ]);
     expect(JSON.stringify(lines)).not.toContain("hunter2");
-    expect(lines.map(({ answer }) => answer.tokens)).toEqual([undefined, undefined]);
-    expect(redactor.counts).toEqual({ word: 2 });
+    expect(lines.map(({ answer }) => answer.tokens)).toEqual([undefined, undefined, undefined]);
+    expect(redactor.counts).toEqual({ word: 3 });
   });
 
   test("is looked at once, however often a conversation repeats it", async () => {

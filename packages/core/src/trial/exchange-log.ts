@@ -2,6 +2,7 @@ import type { RecordedExchange } from "../ports/model-client.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { Scratch, ScratchFile } from "../ports/scratch.ts";
 import type { Redactor } from "../redact/redactor.ts";
+import { jsonLine } from "../stored-json.ts";
 import { zstdStream } from "../streams.ts";
 
 /** What an attempt said to models, redacted as it comes and kept in a scratch file until the attempt has ended. */
@@ -21,7 +22,7 @@ export class ExchangeLog implements AsyncDisposable {
 
   /** Keeps an exchange. That it could not be written is told by `store`. */
   readonly record = (exchange: RecordedExchange): void => {
-    const line = `${JSON.stringify(this.#redacted(exchange))}\n`;
+    const line = jsonLine(this.#redacted(exchange));
     this.#count += 1;
     this.#written = this.#written.then(() => this.#write(line));
     this.#written.catch(() => undefined);
@@ -58,7 +59,7 @@ export class ExchangeLog implements AsyncDisposable {
     const { tokens, ...said } = exchange.answer;
     const answer = this.#redactor.json(said);
     const isClean =
-      answer === said && messages.every((message, at) => message === exchange.request.messages[at]);
+      answer === said && isSame(messages, exchange.request.messages) && isSame(tools, exchange.request.tools);
     // Token ids spell out what the text no longer says.
     const kept = isClean && tokens !== undefined ? { tokens } : {};
     return { ...exchange, request: { messages, tools }, answer: { ...answer, ...kept } };
@@ -71,4 +72,8 @@ export class ExchangeLog implements AsyncDisposable {
     this.#clean.set(value, clean);
     return clean;
   }
+}
+
+function isSame(after: readonly unknown[], before: readonly unknown[]): boolean {
+  return after.every((each, at) => each === before[at]);
 }

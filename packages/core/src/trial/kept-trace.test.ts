@@ -3,11 +3,14 @@ import {
   type Behaviour,
   minimalTrajectory,
   trialWorld,
+  type Verdict,
   writesAnswer,
 } from "../../../../test/fakes/trial-world.ts";
 import { TracemillError } from "../errors.ts";
 import type { Exchange } from "../ports/model-client.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
+import type { SandboxFile } from "../ports/sandbox.ts";
+import { Scenario } from "../scenario/scenario.ts";
 import { readJson } from "../stored-json.ts";
 import { collect, unzstdStream } from "../streams.ts";
 import { evaluateTrial } from "./evaluate.ts";
@@ -83,6 +86,7 @@ describe("secrets that an attempt comes upon", () => {
     expect(result.outcome).toEqual({
       kind: "model-failed",
       reason: "HTTP 401: [REDACTED:github-token] is no key",
+      permanent: true,
     });
     expect(await everythingIn(world.deps.objects)).not.toContain(token);
   });
@@ -100,6 +104,47 @@ describe("secrets that an attempt comes upon", () => {
     const kept = await ended(await trialWorld({ agent, spec: { redact: { workspace: "keep" } } }));
     expect(kept.outcome).toEqual({ kind: "scored", rewards: { reward: 0 } });
     expect(kept.redactedFiles).toBeUndefined();
+  });
+
+  test.each([
+    ["the expected answer is right all the same", token, 1],
+    ["another answer is wrong", token.replace("aB3", "xY9"), 0],
+  ])("and of the form of %s", async (_, text, reward) => {
+    const scenario = Scenario.parse({
+      ...{ schemaVersion: 1, name: "s", kind: "qa", expected_answer: token },
+      messages: [{ role: "user", content: "What is it?" }],
+    });
+    const step = { step_id: 2, source: "agent" as const, message: `Answer: ${text}` };
+    const world = await trialWorld({
+      agent: async () => ({ trajectory: { ...spoken, steps: [...spoken.steps, step] } }),
+    });
+    const deps = {
+      ...world.deps,
+      tasks: { ...world.deps.tasks, load: async () => ({ kind: "scenario" as const, scenario }) },
+    };
+    await traceTrial(world.trial, deps);
+    await evaluateTrial(world.trial, deps);
+    const { outcome, decidedBy } = await world.result("trl_1", 1);
+    expect([outcome, decidedBy]).toEqual([{ kind: "scored", rewards: { reward } }, "answer"]);
+    expect(await everythingIn(world.deps.objects)).not.toContain(token);
+  });
+
+  test("leave a workspace that is judged no more when one of several rewards is nothing", async () => {
+    const agent: Behaviour = async (context) => {
+      await context.sandbox?.writeFiles([{ path: "/app/answer.txt", content: token }]);
+      return {};
+    };
+    const outcomeWith = async (rewards: Record<string, number>) => {
+      const verdict: Verdict = (files) => {
+        const path = "/logs/verifier/reward.json";
+        (files as Map<string, SandboxFile>).set(path, { path, content: JSON.stringify(rewards) });
+        return undefined;
+      };
+      return (await ended(await trialWorld({ agent, verdict }))).outcome.kind;
+    };
+    expect(await outcomeWith({ right: 0, tidy: 1 })).toBe("verifier-failed");
+    expect(await outcomeWith({ right: 0.5, tidy: 1 })).toBe("scored");
+    expect(await outcomeWith({ reward: 1, penalty: 0 })).toBe("scored");
   });
 });
 

@@ -3,6 +3,7 @@ import { manualClock } from "../../../../test/fakes/manual-clock.ts";
 import { type Behaviour, trialWorld, writesAnswer } from "../../../../test/fakes/trial-world.ts";
 import { TracemillError } from "../errors.ts";
 import { objectKeys } from "../keys.ts";
+import { RunBudget } from "./budget.ts";
 import type { TrialDeps } from "./deps.ts";
 import { evaluateTrial } from "./evaluate.ts";
 import { leaseMs } from "./lease.ts";
@@ -86,6 +87,33 @@ describe("a lease", () => {
     expect((await world.result("trl_1", 1)).objects).toEqual({});
   });
 
+  test("tells what an attempt had used, should its process die", async () => {
+    const spent = { promptTokens: 7, completionTokens: 1, cachedTokens: 0, costUsd: 0.5 };
+    const begun = Promise.withResolvers<void>();
+    const { world, clock, first, second } = await twoProcesses({
+      agent: async ({ budget, signal }, call) => {
+        if (call === 2) return undefined;
+        budget.spend(spent);
+        begun.resolve();
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        return undefined;
+      },
+    });
+    const losing = traceTrial(world.trial, first);
+    await begun.promise;
+    await clock.advance(leaseMs);
+    const earlier = new RunBudget({ tokens: 100 }, 0);
+    await earlier.addEarlier(world.deps.runId, world.deps.records);
+    expect(earlier.used).toMatchObject(spent);
+    const gone = { id: "second", isGone: () => true };
+    expect(await traceTrial(world.trial, { ...second, owner: gone })).toBe("traced");
+    expect((await world.row("trl_1"))?.attempts).toMatchObject([
+      { outcome: { kind: "environment-failed" }, usage: spent },
+    ]);
+    await clock.advance(leaseMs);
+    expect(await losing).toBe("busy");
+  });
+
   test("stops an agent whose trial was taken over", async () => {
     const begun = Promise.withResolvers<void>();
     const reasons: unknown[] = [];
@@ -160,7 +188,7 @@ describe("a process that died between an attempt's record and its row", () => {
   ] as const)("leaves its own %s standing, not an interruption", async (code, expected) => {
     const world = await trialWorld({
       agent: (context, call) => {
-        if (call === 1) throw new TracemillError(code, "as recorded");
+        if (call === 1) throw new TracemillError(code, "as recorded", { retryable: true });
         return writesAnswer("42")(context, call);
       },
     });

@@ -97,16 +97,23 @@ export async function busyWhenLost<T>(work: () => Promise<T>): Promise<T | "busy
 
 /**
  * Holds a trial's lease while `work` runs.
+ * @param progress what the row says besides, each time that the lease is renewed.
  * @returns what `work` returned, and the row as last renewed, for the write that ends the lease.
  */
 export async function underLease<R extends Leased, T>(
   held: HeldRecord<R>,
   deps: TrialDeps,
   work: (lost: AbortSignal) => Promise<T>,
+  progress: () => Partial<R> = () => ({}),
 ): Promise<{ value: T; held: HeldRecord<R> }> {
   let current = held;
   const renew = async (lease: Lease): Promise<boolean> => {
-    const renewed = await writeTrialRecord(deps.records, deps.runId, { ...current.row, lease }, current);
+    const renewed = await writeTrialRecord(
+      deps.records,
+      deps.runId,
+      { ...current.row, ...progress(), lease },
+      current,
+    );
     current = renewed ?? current;
     return renewed !== undefined;
   };

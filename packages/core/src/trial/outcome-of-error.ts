@@ -31,7 +31,7 @@ export function outcomeOfError(error: unknown, phase: "environment" | "agent" | 
     case "budget-exceeded":
       return { kind: "budget-exceeded", reason };
     case "model-failed":
-      return { kind: "model-failed", reason };
+      return { kind: "model-failed", reason, ...(error.retryable ? {} : { permanent: true }) };
     case "unauthorized":
       // In the agent's part only models want a key.
       return { kind: phase === "agent" ? "model-failed" : "environment-failed", reason };

@@ -36,7 +36,10 @@ test("token ids are left out from the first secret on, and the rest stays valid 
     undefined,
     undefined,
   ]);
-  expect(clean.steps[2]?.metrics).toEqual({ prompt_tokens: 3, extra: { token_ids_left_out: "redacted" } });
+  expect(clean.steps.slice(1).map(({ metrics }) => metrics)).toEqual([
+    { prompt_tokens: 3 },
+    { prompt_tokens: 3 },
+  ]);
 });
 
 test("trajectories of subagents are redacted too", () => {

@@ -4,8 +4,8 @@ import type { Redactor } from "../redact/redactor.ts";
 type Step = Trajectory["steps"][number];
 
 /**
- * A trajectory without secrets. From the first step that held one, token ids and log probabilities are left out too:
- * prompts repeat what was said before, and ids spell it out.
+ * A trajectory without secrets. A redactor takes the token ids of a step with what it finds there; those of later steps
+ * are left out too, with log probabilities: their prompts repeat what was said before, and ids spell it out.
  */
 export function redactedTrajectory(trajectory: Trajectory, redactor: Redactor): Trajectory {
   const { steps, subagent_trajectories: subagents, ...rest } = trajectory;
@@ -26,9 +26,7 @@ export function redactedTrajectory(trajectory: Trajectory, redactor: Redactor): 
 }
 
 function withoutTokens(step: Step): Step {
-  const { metrics } = step;
-  if (metrics == null) return step;
-  const { prompt_token_ids, completion_token_ids, logprobs, ...kept } = metrics;
-  if (prompt_token_ids == null && completion_token_ids == null && logprobs == null) return step;
-  return { ...step, metrics: { ...kept, extra: { ...kept.extra, token_ids_left_out: "redacted" } } };
+  if (step.metrics == null) return step;
+  const { prompt_token_ids: _, completion_token_ids: __, logprobs: ___, ...metrics } = step.metrics;
+  return { ...step, metrics };
 }

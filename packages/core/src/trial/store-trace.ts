@@ -2,9 +2,10 @@ import type { Trajectory } from "../atif/trajectory.ts";
 import { objectKeys } from "../keys.ts";
 import type { AgentResult } from "../ports/agent.ts";
 import type { Sandbox } from "../ports/sandbox.ts";
-import { redactTar } from "../redact/redact-tar.ts";
+import { namesOf, redactTar } from "../redact/redact-tar.ts";
 import type { ScanningRedactor } from "../redact/scanning-redactor.ts";
 import type { Trace, Trial } from "../run/trial.ts";
+import { jsonLine } from "../stored-json.ts";
 import type { TrialDeps } from "./deps.ts";
 import type { ExchangeLog } from "./exchange-log.ts";
 import { redactedTrajectory } from "./redacted-trajectory.ts";
@@ -12,9 +13,6 @@ import { storeWorkspace } from "./workspace.ts";
 
 /** Folders of the verification alone; the agent's workspace never includes them. */
 const verifierOnly = ["/tests", "/solution"] as const;
-
-/** Redacted files that a record names; more of them say no more. */
-const namedFiles = 20;
 
 /** What of an attempt goes to the object store, and where. */
 export interface TraceStore {
@@ -41,7 +39,7 @@ export async function storeTrace(
   const artifacts = keyOf(store, "artifacts.tar.zst");
   const { tar, files } = withoutSecrets(sandbox.diff({ exclude: verifierOnly }), store);
   if (!(await storeWorkspace(artifacts, tar, store.deps.objects))) return { objects };
-  const redactedFiles = files.slice(0, namedFiles).map(({ path }) => path);
+  const redactedFiles = namesOf(files);
   return {
     objects: { ...objects, artifacts },
     ...(redactedFiles.length === 0 ? {} : { redactedFiles }),
@@ -67,7 +65,7 @@ export async function storeUnfinished(
 async function storeTrajectory(store: TraceStore, trajectory: Trajectory): Promise<string> {
   const key = keyOf(store, "trajectory.json");
   const clean = redactedTrajectory(trajectory, store.redactor);
-  await store.deps.objects.put(key, Buffer.from(`${JSON.stringify(clean)}\n`));
+  await store.deps.objects.put(key, Buffer.from(jsonLine(clean)));
   return key;
 }
 

@@ -14,6 +14,7 @@ import type { TrialDeps, TrialProgress } from "./deps.ts";
 import { type Ending, endAttempt } from "./end.ts";
 import { awaitHealthy, sandboxSpecOf } from "./environment.ts";
 import { ExchangeLog } from "./exchange-log.ts";
+import { isAnswered } from "./given-answer.ts";
 import { busyWhenLost, newLease, underLease } from "./lease.ts";
 import { outcomeOfError } from "./outcome-of-error.ts";
 import { isStopping } from "./policy.ts";
@@ -53,8 +54,12 @@ async function traceAttempt(
     agent: trial.agent.name,
     attempt,
   });
-  const { value, held } = await underLease(claimed, deps, (lost) =>
-    runAgent(trial, attempt, deps, AbortSignal.any([deps.signal, lost])),
+  const budget = new AttemptBudget(deps.spec.limits, deps.budget, () => deps.clock.now());
+  const { value, held } = await underLease(
+    claimed,
+    deps,
+    (lost) => runAgent(trial, attempt, budget, deps, AbortSignal.any([deps.signal, lost])),
+    () => withUsage(budget.used),
   );
   if ("trace" in value) {
     const row = { schemaVersion: 1, trialId, status: "traced", attempts, attempt, startedAt } as const;
@@ -77,11 +82,11 @@ type Traced = { trace: Trace } | Pick<Ending, "outcome" | "usage" | "details">;
 async function runAgent(
   trial: Trial,
   attempt: number,
+  budget: AttemptBudget,
   deps: TrialDeps,
   signal: AbortSignal,
 ): Promise<Traced> {
   const timings = { ...noTime };
-  const budget = new AttemptBudget(deps.spec.limits, deps.budget, () => deps.clock.now());
   const redactor = deps.redactor();
   await using exchanges = new ExchangeLog(deps.scratch, redactor);
   const store = { trial, attempt, exchanges, redactor, deps };
@@ -101,7 +106,8 @@ async function runAgent(
     const { usage = budget.used } = result;
     const agentEnd = redactor.json(result.end);
     const described = sandbox === undefined ? {} : { sandbox: sandbox.description };
-    return { trace: { agentEnd, ...withUsage(usage), ...described, ...stored, ...common() } };
+    const ended = { agentEnd, ...answered(task, result.trajectory), ...withUsage(usage) };
+    return { trace: { ...ended, ...described, ...stored, ...common() } };
   } catch (error) {
     const outcome = redactor.json(outcomeOfError(causeOfEnd(signal, error), "agent"));
     const objects = await storeUnfinished(store, work.soFar());
@@ -113,6 +119,12 @@ async function runAgent(
 
 function withUsage(usage: Usage | undefined): { usage?: Usage } {
   return usage === undefined ? {} : { usage };
+}
+
+/** Judged before anything is taken out. */
+function answered(task: LoadedTask, trajectory: Trajectory): Pick<Trace, "isAnswered"> {
+  const verdict = task.kind === "scenario" ? isAnswered(task.scenario, trajectory) : undefined;
+  return verdict === undefined ? {} : { isAnswered: verdict };
 }
 
 /** Runs the commands with which a task gathers what its verifier will want (`[[verifier.collect]]`). */

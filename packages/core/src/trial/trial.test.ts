@@ -81,7 +81,7 @@ describe("a trial", () => {
 describe("a failure is not a zero", () => {
   const failing = (code: "model-failed" | "sandbox-failed", times: number): Behaviour => {
     return async (context, call) => {
-      if (call <= times) throw new TracemillError(code, `down (${call})`);
+      if (call <= times) throw new TracemillError(code, `down (${call})`, { retryable: true });
       return writesAnswer("42")(context, call);
     };
   };
@@ -91,6 +91,16 @@ describe("a failure is not a zero", () => {
     await runTrial(world);
     expect(await outcomes(world)).toEqual(["model-failed", "scored"]);
     expect((await world.result("trl_1", 1)).outcome).toEqual({ kind: "model-failed", reason: "down (1)" });
+  });
+
+  test("no attempt follows a model that only the user can mend: a wrong key, no such model", async () => {
+    const agent: Behaviour = async () => {
+      throw new TracemillError("model-failed", "HTTP 401", { retryable: false });
+    };
+    const world = await trialWorld({ agent });
+    await runTrial(world);
+    expect(await outcomes(world)).toEqual(["model-failed"]);
+    expect((await world.row("trl_1"))?.status).toBe("ended");
   });
 
   test("a trial ends without a reward when retries are used up", async () => {
@@ -232,7 +242,7 @@ describe("stopping and going on", () => {
   test("a resumed run begins again what ended without a valid outcome, and nothing else", async () => {
     const world = await trialWorld({
       agent: async (context, call) => {
-        if (call === 1) throw new TracemillError("model-failed", "no quota");
+        if (call === 1) throw new TracemillError("model-failed", "no quota", { retryable: true });
         return writesAnswer("42")(context, call);
       },
       spec: { retry: { max: 0 } },

@@ -108,14 +108,12 @@ function nextOf(next: string | undefined): { next?: string } {
 /** Values that a spec may hold for others than its readers: variables of tasks and servers, keys among options. */
 export function withoutSecrets(spec: RunSpec): unknown {
   const hidden = publicSpec(spec) as RunSpec;
-  const models = Object.entries(hidden.models).map(([name, model]) => [name, publicSpec(model)]);
   const agents = hidden.agents.map((agent) => hideKeys(agent));
   const { source } = hidden;
   const address = source?.baseUrl === undefined ? {} : { baseUrl: withoutQuery(source.baseUrl) };
   return {
     ...hidden,
     agents,
-    models: Object.fromEntries(models),
     ...(source === undefined ? {} : { source: { ...source, ...address } }),
   };
 }

@@ -38,5 +38,7 @@ export async function whileServing<T>(
 function throwIfFailed({ failed }: ModelServer): void {
   if (!failed.aborted) return;
   if (failed.reason instanceof TracemillError) throw failed.reason;
-  throw new TracemillError("model-failed", `its model's server failed: ${String(failed.reason)}`);
+  throw new TracemillError("model-failed", `its model's server failed: ${String(failed.reason)}`, {
+    retryable: true,
+  });
 }

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
+import { createRedactor } from "@tracemill/core/redact/create.ts";
 import { lines } from "@tracemill/core/streams.ts";
 import type Docker from "dockerode";
 import * as z from "zod";
@@ -140,11 +141,11 @@ class BuildLog {
   }
 }
 
-/** A log that cannot be kept is no reason to fail. */
+/** Without secrets, which a build may print. A log that cannot be kept is no reason to fail. */
 async function keep(logFile: string, log: BuildLog): Promise<void> {
   try {
     await mkdir(dirname(logFile), { recursive: true });
-    await writeFile(logFile, log.text());
+    await writeFile(logFile, createRedactor().text(log.text()));
   } catch (error) {
     throw new TracemillError("storage-full", `${logFile}: ${messageOf(error)}`, { cause: error });
   }

@@ -70,7 +70,7 @@ export function containerSettings({
     NetworkDisabled: network === "none",
     HostConfig: {
       NetworkMode: networkMode(network),
-      ...(layers.length === 0 ? {} : { Mounts: readOnlyMounts(layers) }),
+      ...(layers.length === 0 ? {} : { Mounts: readOnlyMounts(layers, labels) }),
       SecurityOpt: ["no-new-privileges"],
       IpcMode: "private",
       LogConfig: { Type: "none", Config: {} },

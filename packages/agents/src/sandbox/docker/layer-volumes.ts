@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { TracemillError } from "@tracemill/core/errors.ts";
 import type { SandboxLayer } from "@tracemill/core/ports/sandbox.ts";
 import type { LayerEntry } from "@tracemill/core/workspace/layer.ts";
 import type Docker from "dockerode";
@@ -14,6 +15,8 @@ const at = "layer";
 
 /** A folder of a container that is a layer's volume. */
 export interface LayerMount {
+  /** The layer's. */
+  id: string;
   volume: string;
   path: string;
 }
@@ -45,6 +48,7 @@ export class LayerVolumes {
   ): Promise<LayerMount[]> {
     return Promise.all(
       layers.map(async (layer) => ({
+        id: layer.id,
         path: layer.path,
         // Looked for each time: somebody may have removed it (`tracemill clean --layers`).
         volume: await this.#filling.do(
@@ -56,14 +60,31 @@ export class LayerVolumes {
     );
   }
 
+  /**
+   * To be asked once a container has its mounts: an engine makes an empty volume in place of one that was removed since
+   * it was prepared (`tracemill clean --layers`).
+   * @throws TracemillError `sandbox-failed`.
+   */
+  async assertHeld(mounts: readonly LayerMount[]): Promise<void> {
+    for (const { id, volume, path } of mounts)
+      if (!(await this.#holds(volume, id)))
+        throw new TracemillError("sandbox-failed", `the layer at ${path} was removed while it was laid in`, {
+          retryable: true,
+        });
+  }
+
   /** The volume that holds a layer. */
   async #find(id: string): Promise<string | undefined> {
     const named = await this.#labelsOf(nameOf(id));
     const volume = named?.[contentLabel];
     if (volume === undefined) return undefined;
-    if ((await this.#labelsOf(volume)) !== undefined) return volume;
-    await callEngine("removing a volume", () => this.#docker.getVolume(nameOf(id)).remove());
+    if (await this.#holds(volume, id)) return volume;
+    await this.#remove(nameOf(id));
     return undefined;
+  }
+
+  async #holds(volume: string, id: string): Promise<boolean> {
+    return (await this.#labelsOf(volume))?.[layerLabel] === id;
   }
 
   async #labelsOf(volume: string): Promise<Readonly<Record<string, string>> | undefined> {
@@ -123,22 +144,33 @@ export class LayerVolumes {
     }
   }
 
+  /** Somebody else may have removed it. */
   async #remove(volume: string): Promise<void> {
-    await callEngine("removing a volume", () => this.#docker.getVolume(volume).remove());
+    try {
+      await callEngine("removing a volume", () => this.#docker.getVolume(volume).remove());
+    } catch (error) {
+      if (!hasStatus(error, 404)) throw error;
+    }
   }
 }
 
 /** Nothing of an image's own is copied into the volume. */
 const plain = { NoCopy: true, Labels: {}, DriverConfig: { Name: "local", Options: {} } };
 
-/** The mounts of a container, as the engine takes them. */
-export function readOnlyMounts(mounts: readonly LayerMount[]): Docker.MountConfig {
+/**
+ * The mounts of a container, as the engine takes them.
+ * @param labels the container's: of an empty volume that the engine makes in place of one that was removed.
+ */
+export function readOnlyMounts(
+  mounts: readonly LayerMount[],
+  labels: Readonly<Record<string, string>>,
+): Docker.MountConfig {
   return mounts.map(({ volume, path }) => ({
     Type: "volume",
     Source: volume,
     Target: path,
     ReadOnly: true,
-    VolumeOptions: plain,
+    VolumeOptions: { ...plain, Labels: { ...labels } },
   }));
 }
 

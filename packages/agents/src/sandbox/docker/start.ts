@@ -73,6 +73,7 @@ export async function startAlone(
     await removeContainer(docker, container.id);
     isRemoved = true;
   });
+  await engine.layers.assertHeld(layers);
   return { container, image, limits };
 }
 
@@ -102,6 +103,7 @@ export async function startComposed(
     signal,
   });
   undo.defer(() => up.close());
+  await engine.layers.assertHeld(layers);
   const container = docker.getContainer(up.containerId);
   const found = await callEngine("looking at a container", () => container.inspect());
   const image: EnvironmentImage = {

@@ -281,8 +281,14 @@ function named<T>(path: string, use: () => T): T {
   }
 }
 
+/** What the path is to blame for: mounts and the kernel's own files (`/etc/hosts`, `/proc/…`) among others. */
+const unusablePath = [
+  ...["ENOTDIR", "ELOOP", "ENAMETOOLONG", "EISDIR"],
+  ...["EPERM", "EACCES", "EROFS", "EBUSY", "EINVAL"],
+];
+
 function fileError(path: string, error: unknown): TracemillError {
-  if (isCode(error, "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EISDIR")) {
+  if (isCode(error, ...unusablePath)) {
     return new TracemillError("invalid-input", `${path}: ${messageOf(error)}`, { cause: error });
   }
   if (isCode(error, "ENOSPC", "EDQUOT")) {

@@ -37,7 +37,11 @@ export function markUsed(path: string): boolean {
 
 /** Layers that were last used before this time and that no sandbox of any process has mounted, oldest first. */
 export function unusedLayers(cacheDir: string, before: number): CachedLayer[] {
-  const folder = layersFolder(cacheDir);
+  return unusedFolders(layersFolder(cacheDir), before);
+}
+
+/** What is in a folder, by the same rule. */
+export function unusedFolders(folder: string, before: number): CachedLayer[] {
   if (!existsSync(folder)) return [];
   const mounts = mountsOfAll();
   return readdirSync(folder)

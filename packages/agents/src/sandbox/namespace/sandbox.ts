@@ -149,8 +149,8 @@ export class NamespaceSandbox implements Sandbox {
       const socket = await listenInside(["-t", String(pid), "-U", "-n", ...credentials()], 0);
       return this.#doors.keep(serveDoor(socket, onConnection));
     }
-    // Its loopback is this machine's: others that are on it must not come in.
-    const admits = (peer: Socket): boolean => isPeerIn(pid, peer);
+    // Its loopback is this machine's: others that are on it must not come in, nor who has a dead sandbox's number.
+    const admits = (peer: Socket): boolean => this.#init.alive() && isPeerIn(pid, peer);
     return this.#doors.keep(serveDoor(await listenHere(), onConnection, admits));
   }
 

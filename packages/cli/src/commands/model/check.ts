@@ -1,7 +1,9 @@
 import { checkModel, type ModelCheck } from "@tracemill/agents/models/check.ts";
 import { isTracemillError, TracemillError } from "@tracemill/core/errors.ts";
+import { parseModelRef } from "@tracemill/core/models/model-ref.ts";
 import type { ProviderSpec } from "@tracemill/core/models/model-spec.ts";
 import { type KnownPrice, pricedUsage, priceOf } from "@tracemill/core/models/prices.ts";
+import { providerNames } from "@tracemill/core/models/providers.ts";
 import { Duration, formatDuration } from "@tracemill/core/run/duration.ts";
 import { Command, InvalidArgumentError } from "commander";
 import type { CliContext } from "../../context.ts";
@@ -19,7 +21,7 @@ Examples:
   tracemill model check http://127.0.0.1:8000/v1 --wait 10m
   tracemill model check https://gpu.example.com/v1#Qwen/Qwen3-32B --key-env GPU_KEY
 
-Waits while the server loads, then asks up to four small things; with a provider that costs a fraction of a cent.
+Waits while the server loads, then asks up to five small things; with a provider that costs a fraction of a cent.
 Exits with 1 when the model does not answer.`;
 
 export function checkCommand(context: CliContext): Command {
@@ -65,14 +67,14 @@ function named(
   { keyEnv: key }: Options,
 ): { name: string; providers: Record<string, ProviderSpec> } {
   if (key === undefined) return { name: reference, providers: {} };
-  const [, url, model] = /^(https?:\/\/[^#]+)#(.+)$/.exec(reference) ?? [];
-  if (url === undefined || model === undefined) {
+  const ref = parseModelRef(reference, providerNames({}));
+  if (ref.kind !== "url" || ref.model === undefined) {
     throw new TracemillError(
       "invalid-input",
       "--key-env goes with an address and a name: http://HOST:PORT/v1#NAME",
     );
   }
-  return { name: `server/${decodeURIComponent(model)}`, providers: { server: { url, key } } };
+  return { name: `server/${ref.model}`, providers: { server: { url: ref.baseUrl, key } } };
 }
 
 function priced(found: ModelCheck, known: KnownPrice | undefined): ModelCheck {
@@ -114,7 +116,7 @@ function toolsText(tools: ModelCheck["tools"]): string {
 }
 
 function usageText({ usage }: ModelCheck): string {
-  if (usage === undefined) return "not said: budgets in tokens do not hold for this model";
+  if (usage === undefined) return "not said: budgets hold by a guess (4 characters a token)";
   const cost = usage.costUsd === undefined ? "" : `, ${usage.costUsd.toFixed(6)} USD`;
   return `${usage.promptTokens} in (${usage.cachedTokens} cached), ${usage.completionTokens} out${cost}`;
 }

@@ -1,6 +1,7 @@
 import { providerNames, providerOf } from "@tracemill/core/models/providers.ts";
 import { Command } from "commander";
 import type { CliContext } from "../../context.ts";
+import { withBaseUrls } from "../../models.ts";
 import { table } from "../../tables.ts";
 import { modelKeysOf, type SpecOption, withSpec } from "./keys.ts";
 
@@ -12,7 +13,8 @@ export function listCommand(context: CliContext): Command {
 }
 
 async function list(options: SpecOption, { config, out }: CliContext): Promise<void> {
-  const { providers } = await modelKeysOf(options);
+  const keys = await modelKeysOf(options);
+  const providers = withBaseUrls(keys.providers, config);
   const found = providerNames(providers).map((name) => {
     const { protocol, url, key } = providerOf(name, providers);
     const isSet = key === undefined ? undefined : config.variable(key) !== undefined;

@@ -78,3 +78,17 @@ test("a session is the one named, else RUN_ID, else a new one; a bad name says w
   expect(() => sessionName(undefined, context({ RUN_ID: "a/b" }))).toThrow("RUN_ID a/b");
   expect(() => sessionName("a b", context({}))).toThrow("--session a b");
 });
+
+test("a proxy that the machine has is not asked for the address that holds the token", () => {
+  const variables = baseUrlVariables({
+    session: "s",
+    token: "t",
+    port: 1,
+    bundle: "",
+    noProxy: "intern.example",
+  });
+  expect(variables).toMatchObject({
+    NO_PROXY: "intern.example,localhost,127.0.0.1,::1",
+    no_proxy: "intern.example,localhost,127.0.0.1,::1",
+  });
+});

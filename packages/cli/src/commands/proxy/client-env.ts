@@ -32,16 +32,22 @@ export function sessionName(
  */
 export function proxyVariables(client: Client): Record<string, string> {
   const proxy = `http://${client.session}:${client.token}@127.0.0.1:${client.port}`;
-  const usual = client.noProxy?.split(",").map((host) => host.trim()) ?? [];
-  const direct = [...new Set([...usual, "localhost", "127.0.0.1", "::1"])].filter(Boolean).join(",");
-  const upperAndLower = { HTTPS_PROXY: proxy, HTTP_PROXY: proxy, NO_PROXY: direct };
   return {
-    ...upperAndLower,
-    ...Object.fromEntries(Object.entries(upperAndLower).map(([name, value]) => [name.toLowerCase(), value])),
+    ...inBothCases({ HTTPS_PROXY: proxy, HTTP_PROXY: proxy, NO_PROXY: direct(client) }),
     NODE_USE_ENV_PROXY: "1",
     ...trustVariables(client.bundle),
     TRACEMILL_SESSION: client.session,
   };
+}
+
+function inBothCases(variables: Readonly<Record<string, string>>): Record<string, string> {
+  const lower = Object.entries(variables).map(([name, value]) => [name.toLowerCase(), value]);
+  return { ...variables, ...Object.fromEntries(lower) };
+}
+
+function direct({ noProxy }: Client): string {
+  const usual = noProxy?.split(",").map((host) => host.trim()) ?? [];
+  return [...new Set([...usual, "localhost", "127.0.0.1", "::1"])].filter(Boolean).join(",");
 }
 
 function trustVariables(bundle: string): Record<string, string> {
@@ -57,12 +63,17 @@ function trustVariables(bundle: string): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, bundle]));
 }
 
-/** Variables that make programs ask the proxy instead of the provider: no certificate to trust. */
-export function baseUrlVariables({ session, token, port }: Client): Record<string, string> {
+/**
+ * Variables that make programs ask the proxy instead of the provider: no certificate to trust. A proxy that the machine
+ * has besides shall not be asked for 127.0.0.1, nor read the token in the address.
+ */
+export function baseUrlVariables(client: Client): Record<string, string> {
+  const { session, token, port } = client;
   const base = `http://127.0.0.1:${port}/s/${session}:${token}`;
   return {
     OPENAI_BASE_URL: `${base}/openai/v1`,
     ANTHROPIC_BASE_URL: `${base}/anthropic`,
+    ...inBothCases({ NO_PROXY: direct(client) }),
     TRACEMILL_SESSION: session,
   };
 }

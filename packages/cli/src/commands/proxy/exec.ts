@@ -104,7 +104,9 @@ async function runProgram(
   env: Record<string, string | undefined>,
   context: CliContext,
 ): Promise<number> {
-  if (context.interruptWords !== undefined) context.interruptWords.first = `waiting for ${program} to end`;
+  const { interruptWords: words = { first: "" } } = context;
+  words.first = `waiting for ${program} to end`;
+  words.isProgramsOwn = process.stdin.isTTY;
   const child = spawn(program, args, { stdio: "inherit", env });
   const passOn = (signal: NodeJS.Signals) => () => child.kill(signal);
   const [hangUp, interrupt, terminate] = [passOn("SIGHUP"), passOn("SIGINT"), passOn("SIGTERM")];
@@ -122,6 +124,7 @@ async function runProgram(
       `${program}: no such program on the PATH; install it, or give its path`,
     );
   } finally {
+    words.isProgramsOwn = false;
     process.off("SIGHUP", hangUp);
     context.draining.removeEventListener("abort", interrupt);
     context.signal.removeEventListener("abort", terminate);

@@ -1,8 +1,10 @@
 import { createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
+import { contextSegments } from "@tracemill/core/atif/context-segments.ts";
 import { trajectoryToMessages } from "@tracemill/core/atif/messages.ts";
 import type { Trajectory } from "@tracemill/core/atif/trajectory.ts";
 import type { CaptureStore } from "@tracemill/core/capture/capture-store.ts";
+import type { CapturedSession } from "@tracemill/core/capture/captured-session.ts";
 import { cleanedSessionText } from "@tracemill/core/capture/cleaned-session.ts";
 import { sessionStreamToTrajectory } from "@tracemill/core/capture/to-atif.ts";
 import { TracemillError } from "@tracemill/core/errors.ts";
@@ -27,7 +29,8 @@ Examples:
   tracemill proxy export run-1 run-2 --format sft --out rows.jsonl
 
 atif       one trajectory a line (Harbor's format)
-sft        one conversation a line: {row_id, messages, tools, agent, model}
+sft        one conversation a line: {row_id, messages, tools, agent, model}; a session
+           whose context was summarised has several
 cleaned    one document a line: {session_id, created_at, traces}
 exchanges  one exchange a line, as it was captured`;
 
@@ -50,7 +53,10 @@ async function exportSessions(
   { store }: Captures,
   { out }: CliContext,
 ): Promise<void> {
-  const text = textOfSessions(references, format, store);
+  // Before the file is opened: a name that is none shall not cost what it holds.
+  const sessions: CapturedSession[] = [];
+  for (const reference of references) sessions.push(await chosenSession(reference, store));
+  const text = textOfSessions(sessions, format, store);
   if (file === undefined) {
     await pipeline(text, process.stdout, { end: false });
     return;
@@ -62,12 +68,11 @@ async function exportSessions(
 }
 
 async function* textOfSessions(
-  references: readonly string[],
+  sessions: readonly CapturedSession[],
   format: Format,
   store: CaptureStore,
 ): AsyncGenerator<string> {
-  for (const reference of references) {
-    const session = await chosenSession(reference, store);
+  for (const session of sessions) {
     const exchanges = store.exchanges(session.sessionId);
     switch (format) {
       case "exchanges":
@@ -81,7 +86,8 @@ async function* textOfSessions(
         yield `${JSON.stringify(await trajectoryOf(session.sessionId, store))}\n`;
         break;
       case "sft":
-        yield `${JSON.stringify(sftRow(session.sessionId, await trajectoryOf(session.sessionId, store)))}\n`;
+        for (const row of sftRows(session.sessionId, await trajectoryOf(session.sessionId, store)))
+          yield `${JSON.stringify(row)}\n`;
         break;
     }
   }
@@ -103,8 +109,12 @@ async function sessionAgent(sessionId: string, store: CaptureStore) {
   );
 }
 
-function sftRow(rowId: string, trajectory: Trajectory) {
-  const { messages, tools } = trajectoryToMessages(trajectory);
+/** One for each conversation that the model had: several where its context was replaced on the way. */
+function sftRows(sessionId: string, trajectory: Trajectory) {
   const { name, model_name: model } = trajectory.agent;
-  return { row_id: rowId, messages, tools, agent: name, model: model ?? null };
+  return contextSegments(trajectory).map((segment, index) => {
+    const { messages, tools } = trajectoryToMessages(segment);
+    const rowId = index === 0 ? sessionId : `${sessionId}/context-${index + 1}`;
+    return { row_id: rowId, messages, tools, agent: name, model: model ?? null };
+  });
 }

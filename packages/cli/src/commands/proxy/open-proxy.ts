@@ -11,7 +11,7 @@ import { type Command, Option } from "commander";
 import type { CliContext } from "../../context.ts";
 import { atLeast } from "../../flag-values.ts";
 import { answerCost, keysByHost, modelHosts, providerUrls } from "./providers.ts";
-import { homeAuthority, homePort, homeSecret, rememberPort } from "./proxy-home.ts";
+import { homeAuthority, homeSecret } from "./proxy-home.ts";
 
 /** What command lines say about a proxy. */
 export interface ProxyFlags {
@@ -29,7 +29,7 @@ export function withProxyFlags(command: Command): Command {
     .option("--port <port>", "port on 127.0.0.1 (default: this home's)", atLeast(1))
     .option("--allow <host...>", "the only hosts that may be reached: name, *.name (default: any)")
     .option("--intercept <host...>", "hosts whose traffic is captured (default: the model providers')")
-    .option("--upstream-proxy <url>", "proxy to go through (default: $HTTPS_PROXY)")
+    .option("--upstream-proxy <url>", "proxy to go through (default: $HTTPS_PROXY)", proxyUrl)
     .option("--key-env <variable...>", "keys that the proxy adds: OPENAI_API_KEY, or provider=VARIABLE")
     .addOption(
       new Option("--redact <kind...>", "take out personal data too; secrets go anyway").choices(
@@ -42,6 +42,16 @@ export function withProxyFlags(command: Command): Command {
         "ask this server instead of the host's own, for mirrors and tests",
       ).argParser(addRoute),
     );
+}
+
+/** Many write no scheme before a proxy's name. @throws TracemillError `invalid-input`, without what may be a password. */
+function proxyUrl(value: string): string {
+  const url = value.includes("://") ? value : `http://${value}`;
+  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url;
+  throw new TracemillError(
+    "invalid-input",
+    "the proxy to go through (--upstream-proxy, HTTPS_PROXY, HTTP_PROXY) is no http:// or https:// address",
+  );
 }
 
 function addRoute(value: string, earlier: Record<string, string> = {}): Record<string, string> {
@@ -93,18 +103,12 @@ export async function openProxy(
     };
   } catch (error) {
     await proxy[Symbol.asyncDispose]();
-    if (!hasErrno(error, "EADDRINUSE")) throw error;
-    throw new TracemillError("conflict", `port ${port} is another program's; give a free one with --port`, {
+    if (!hasErrno(error, "EADDRINUSE", "EACCES")) throw error;
+    const why = hasErrno(error, "EACCES") ? "is not for your user" : "is another program's";
+    throw new TracemillError("conflict", `port ${port} ${why}; give a free one with --port`, {
       cause: error,
     });
   }
-}
-
-/** The port that a command names, or the home's; remembered, so that `proxy env` knows it. */
-export async function chosenPort({ port }: ProxyFlags, home: string): Promise<number> {
-  if (port === undefined) return homePort(home);
-  await rememberPort(home, port);
-  return port;
 }
 
 /** Loaded when a proxy starts: the certificates and the rules take a quarter of a second. */
@@ -157,14 +161,14 @@ function upstreamProxies(
 ): { https?: string; http?: string; none?: string } {
   const usual = (name: string): string | undefined => {
     const value = config.variable(name) ?? config.variable(name.toLowerCase());
-    return value === undefined || isOurs(value, secret) ? undefined : value;
+    return value === undefined || value === "" || isOurs(value, secret) ? undefined : value;
   };
   const https = upstreamProxy ?? usual("HTTPS_PROXY");
   const http = upstreamProxy ?? usual("HTTP_PROXY");
   const none = usual("NO_PROXY");
   return {
-    ...(https === undefined ? {} : { https }),
-    ...(http === undefined ? {} : { http }),
+    ...(https === undefined ? {} : { https: proxyUrl(https) }),
+    ...(http === undefined ? {} : { http: proxyUrl(http) }),
     ...(none === undefined ? {} : { none }),
   };
 }

@@ -132,3 +132,13 @@ test("a program of somebody else's is not replaced and not removed", async () =>
   );
   expect((await stat(join(home.path, "mine"))).mode & 0o111).toBe(0o111);
 });
+
+test("a name that is none costs nothing of the file that was to be replaced", async () => {
+  await using home = await homeWith(["run-1", "a", 0]);
+  const file = join(home.path, "out.jsonl");
+  await writeFile(file, "kept");
+  await expect(
+    printed(home.path, proxyCommand, "export", "run-1", "no-such", "--out", file),
+  ).rejects.toMatchObject({ code: "not-found" });
+  expect(await readFile(file, "utf8")).toBe("kept");
+});

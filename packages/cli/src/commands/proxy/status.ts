@@ -1,9 +1,10 @@
 import { kill } from "node:process";
 import { TracemillError } from "@tracemill/core/errors.ts";
 import { hasErrno } from "@tracemill/local/disk.ts";
+import { processOwner } from "@tracemill/local/owner.ts";
 import { Command } from "commander";
 import type { CliContext } from "../../context.ts";
-import { findRunning } from "./proxy-home.ts";
+import { findRunning, type RunningProxy } from "./proxy-home.ts";
 
 /** How long a proxy may take to write what it holds: uploads included. */
 const stopMs = 60_000;
@@ -31,17 +32,18 @@ export function stopCommand(context: CliContext): Command {
     .action(async () => {
       const running = await findRunning(context);
       if (running === undefined) return context.out.text("no proxy runs");
-      await stop(running.pid, context);
+      await stop(running, context);
       context.out.text(`stopped (pid ${running.pid})`);
     });
 }
 
-async function stop(pid: number, context: CliContext): Promise<void> {
+/** Its file is gone as soon as it takes no more clients; what it holds is written when the process is gone. */
+async function stop({ pid, owner }: RunningProxy, context: CliContext): Promise<void> {
   const { clock, signal } = context;
   // Ctrl-C's signal: the first one lets it finish.
   signalTo(pid, "SIGINT");
   const giveUpAt = clock.now() + stopMs;
-  while ((await findRunning(context)) !== undefined) {
+  while (!processOwner(clock.now()).isGone(owner)) {
     if (clock.now() > giveUpAt) {
       throw new TracemillError(
         "timeout",

@@ -1,3 +1,4 @@
+import { createRedactor } from "../../redact/create.ts";
 import { isReward, type Outcome, type Rewards } from "../../run/outcome.ts";
 import type { AttemptResult, Verification } from "../../run/result.ts";
 import type { AgentEnd, AgentRef, Usage } from "../../run/trial.ts";
@@ -168,9 +169,10 @@ export function agentRefOf(agent: AgentConfig): AgentRef | undefined {
 
 const secretName = /api_?key|secret|password|credential|(^|_)token$/i;
 
-/** Options that are named like secrets are left out: whoever has a run may not have its keys. */
+/** Options that are named like secrets are left out, and others are redacted: whoever has a run may not have its keys. */
 function agentRef(name: string, model: string | undefined, kwargs: Record<string, unknown> = {}): AgentRef {
-  const options = Object.fromEntries(Object.entries(kwargs).filter(([key]) => !secretName.test(key)));
+  const named = Object.entries(kwargs).filter(([key]) => !secretName.test(key));
+  const options = createRedactor().json(Object.fromEntries(named));
   return {
     name,
     ...(model === undefined ? {} : { model }),

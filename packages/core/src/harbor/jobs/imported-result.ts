@@ -2,10 +2,15 @@ import { isTracemillError, messageOf } from "../../errors.ts";
 import { objectKeys } from "../../keys.ts";
 import type { ObjectStore } from "../../ports/object-store.ts";
 import type { RecordStore } from "../../ports/record-store.ts";
+import { createRedactor } from "../../redact/create.ts";
+import { namesOf, redactTar } from "../../redact/redact-tar.ts";
+import { redactionsOf } from "../../redact/redactor.ts";
+import type { ScanningRedactor } from "../../redact/scanning-redactor.ts";
 import type { OutcomeKind } from "../../run/outcome.ts";
 import type { AttemptResult } from "../../run/result.ts";
 import type { AttemptSummary, Trial, TrialRecord } from "../../run/trial.ts";
 import { writeTrialRecord } from "../../trial/record.ts";
+import { redactedTrajectory } from "../../trial/redacted-trajectory.ts";
 import { storeResult } from "../../trial/result.ts";
 import { storeWorkspace } from "../../trial/workspace.ts";
 import { writeLayer } from "../../workspace/layer.ts";
@@ -42,12 +47,13 @@ export async function takeTrial(added: AddedTrial, stores: Stores | undefined): 
   const { trial, folder, read, fallbackTime } = added;
   const steps = read.result.step_results?.map((step) => step.step_name) ?? [];
   const contents = await readContents(folder, steps);
-  const attempt = attemptOf(read.result, contents.output, fallbackTime);
+  const redactor = createRedactor();
+  const attempt = redactor.json(attemptOf(read.result, contents.output, fallbackTime));
   const left: LeftFile[] = [];
   const problems = [...contents.problems];
   if (stores !== undefined) {
-    const objects = await storeObjects(added, contents, { left, problems }, stores);
-    await storeEnded(added, { ...attempt, objects }, stores);
+    const kept = await storeObjects(added, contents, { left, problems, redactor }, stores);
+    await storeEnded(added, { ...attempt, ...kept, ...redactionsOf(redactor) }, stores);
   } else for await (const _ of workspaceEntries(folder, (file) => left.push(file)));
   const inTrial = (reason: string) => ({ where: folder.name, reason });
   return {
@@ -65,27 +71,31 @@ export async function takeTrial(added: AddedTrial, stores: Stores | undefined): 
 async function storeObjects(
   { runId, trial: { trialId }, folder }: AddedTrial,
   { trajectory }: TrialContents,
-  found: { left: LeftFile[]; problems: string[] },
+  { left, problems, redactor }: { left: LeftFile[]; problems: string[]; redactor: ScanningRedactor },
   { objects }: Stores,
-): Promise<AttemptResult["objects"]> {
+): Promise<Pick<AttemptResult, "objects" | "redactedFiles">> {
   const keys = {
     trajectory: objectKeys.attempt(runId, trialId, 1, "trajectory.json"),
     artifacts: objectKeys.attempt(runId, trialId, 1, "artifacts.tar.zst"),
   };
-  if (trajectory !== undefined)
-    await objects.put(keys.trajectory, Buffer.from(`${JSON.stringify(trajectory)}\n`));
-  const entries = workspaceEntries(folder, (file) => found.left.push(file));
-  const hasFiles = await storeWorkspace(keys.artifacts, writeLayer(entries), objects).catch(
-    (error: unknown) => {
-      // A file that changes while it is read costs the trial its files, not the import.
-      if (!isTracemillError(error, "invalid-input")) throw error;
-      found.problems.push(`its files are left out: ${messageOf(error)}`);
-      return false;
-    },
-  );
+  if (trajectory !== undefined) {
+    const clean = redactedTrajectory(trajectory, redactor);
+    await objects.put(keys.trajectory, Buffer.from(`${JSON.stringify(clean)}\n`));
+  }
+  const entries = workspaceEntries(folder, (file) => left.push(file));
+  const { tar, files } = redactTar(writeLayer(entries), redactor);
+  const hasFiles = await storeWorkspace(keys.artifacts, tar, objects).catch((error: unknown) => {
+    // A file that changes while it is read costs the trial its files, not the import.
+    if (!isTracemillError(error, "invalid-input")) throw error;
+    problems.push(`its files are left out: ${messageOf(error)}`);
+    return false;
+  });
   return {
-    ...(trajectory === undefined ? {} : { trajectory: keys.trajectory }),
-    ...(hasFiles ? { artifacts: keys.artifacts } : {}),
+    objects: {
+      ...(trajectory === undefined ? {} : { trajectory: keys.trajectory }),
+      ...(hasFiles ? { artifacts: keys.artifacts } : {}),
+    },
+    ...(files.length === 0 ? {} : { redactedFiles: namesOf(files) }),
   };
 }
 
