@@ -39,7 +39,6 @@ interface Given {
   task?: { from: string; lines: readonly string[] };
   env?: Record<string, string>;
   /** In place of the scripted server's. */
-  url?: string;
 }
 
 /** Runs an agent on the task, as a user would. */
@@ -52,7 +51,7 @@ async function runAgent({ name, protocol }: Program, given: Given) {
     name: "programs",
     tasks: [await greetTask(machine.dir, from, lines)],
     agents: [{ name, model: "acme/model-1", options: given.options ?? {} }],
-    providers: { acme: { url: given.url ?? provider.baseUrl(protocol), protocol, key: "ACME_KEY" } },
+    providers: { acme: { url: provider.baseUrl(protocol), protocol, key: "ACME_KEY" } },
     prices: { "acme/model-1": { input: 1_000, output: 1_000 } },
     limits: given.limits ?? {},
     retry: { max: 0 },
@@ -163,7 +162,7 @@ describe.each(programs)("$name in a namespace sandbox without a network", (progr
     expect(turns(trajectory).length).toBeGreaterThan(2);
   });
 
-  test("a key that is refused, and a server that is not there, are the model's failure", async () => {
+  test("a key that is refused, and a server that breaks off, are the model's failure", async () => {
     const refused = providerError({ status: 401, message: "no such key" });
     await using unauthorized = await runAgent(program, { script: () => refused });
     expect(unauthorized.trial).toMatchObject({
@@ -172,8 +171,8 @@ describe.each(programs)("$name in a namespace sandbox without a network", (progr
     });
     const patience =
       program.name === "codex" ? { config: impatient } : { env: { CLAUDE_CODE_MAX_RETRIES: "1" } };
-    const url = program.protocol === "messages" ? "http://127.0.0.1:9" : "http://127.0.0.1:9/v1";
-    await using dead = await runAgent(program, { script: repairs, url, options: patience });
+    const hangUp: Given["script"] = () => (response) => void response.destroy();
+    await using dead = await runAgent(program, { script: hangUp, options: patience });
     expect(dead.trial).toMatchObject({ outcome: "model-failed" });
   });
 

@@ -87,6 +87,8 @@ test("a slip in the agent's options, or in its model, is found before anything i
     [{ model: "acme/m", options: { baseUrl, maxTurn: 3 } }, "did you mean `maxTurns`?"],
     [{ model: "opnai/gpt-5.2" }, "did you mean openai/?"],
     [{}, "wants a `model`"],
+    [{ name: "oracle", model: "openai/gpt-5.2" }, "oracle asks no model"],
+    [{ model: "replay/nowhere.json" }, "nowhere.json cannot be read"],
   ];
   for (const [agent, hint] of slips) {
     const spec = await specFor(machine.dir, agent);
@@ -95,5 +97,7 @@ test("a slip in the agent's options, or in its model, is found before anything i
       stderr: expect.stringContaining(hint),
     });
   }
+  const dead = await tracemill(machine, "run", await specFor(machine.dir, { model: `${baseUrl}#m` }));
+  expect(dead).toMatchObject({ code: 1, stderr: expect.stringMatching(/does not answer: .*ECONNREFUSED/) });
   expect((await tracemill(machine, "runs")).stdout).toContain("no runs yet");
 });

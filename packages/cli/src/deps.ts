@@ -109,8 +109,9 @@ interface RunOptions {
 }
 
 /** Where agents for the command line are installed, and what captures them. */
-function programsHere({ home, config }: Pick<CliContext, "home" | "config">) {
-  return programsOf({ dir: homeFolders(home).agents, proxies: usualProxies(config) });
+function programsHere({ home, config, out }: Pick<CliContext, "home" | "config" | "out">) {
+  const note = (line: string): void => out.note(line);
+  return programsOf({ dir: homeFolders(home).agents, proxies: usualProxies(config), note });
 }
 
 /** Everything that the stages of a run need, on this machine. */

@@ -1,8 +1,8 @@
 import { requireReachable } from "@tracemill/agents/models/reachable.ts";
-import { requireKeys, secretsOfRun } from "@tracemill/core/models/run-secrets.ts";
 import { parseModelRef } from "@tracemill/core/models/model-ref.ts";
 import { priceOf } from "@tracemill/core/models/prices.ts";
 import { providerNames } from "@tracemill/core/models/providers.ts";
+import { requireKeys, secretsOfRun } from "@tracemill/core/models/run-secrets.ts";
 import { createRedactor, type KnownSecret } from "@tracemill/core/redact/create.ts";
 import type { RunSpec } from "@tracemill/core/run/spec.ts";
 import type { TrialDeps } from "@tracemill/core/trial/deps.ts";

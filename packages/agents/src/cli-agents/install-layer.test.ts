@@ -38,15 +38,30 @@ describe("npmLayers", () => {
 
   test("an installation that fails leaves nothing, says npm's words, and is tried again", async () => {
     await using dir = await tempDir();
-    const failing = async () => ({ exitCode: 1, stderr: "npm error code E404\nnpm error 404 Not Found\n" });
+    const failing = async () => ({ exitCode: 1, stderr: "npm error code ECONNRESET\nnpm error network\n" });
     await expect(npmLayers(dir.path, failing)(recipe, never)).rejects.toMatchObject({
       code: "sandbox-failed",
-      message: expect.stringMatching(/codex@npm:@x\/codex@1\.2\.3: npm error code E404; npm error 404/),
+      message: expect.stringMatching(/codex@npm:@x\/codex@1\.2\.3: npm error code ECONNRESET; npm error net/),
     });
     expect((await readdir(dir.path)).filter((name) => !name.includes(".lock"))).toEqual([]);
     const { calls, npm } = playedNpm();
     await npmLayers(dir.path, npm)(recipe, never);
     expect(calls).toHaveLength(1);
+  });
+
+  test("a package that the registry does not have is no failure that another attempt mends", async () => {
+    await using dir = await tempDir();
+    const failing = async () => ({ exitCode: 1, stderr: "npm error code E404\nnpm error 404 Not Found\n" });
+    await expect(npmLayers(dir.path, failing)(recipe, never)).rejects.toMatchObject({ code: "unsupported" });
+  });
+
+  test("is told of when something is fetched, and not otherwise", async () => {
+    await using dir = await tempDir();
+    const lines: string[] = [];
+    const install = npmLayers(dir.path, playedNpm().npm, (line) => lines.push(line));
+    await install(recipe, never);
+    await install(recipe, never);
+    expect(lines).toEqual([expect.stringContaining("codex@npm:@x/codex@1.2.3 from npm")]);
   });
 
   test("who is told to stop does not wait for another's installation", async () => {

@@ -30,16 +30,23 @@ type RunNpm = typeof runNpm;
 /**
  * Installs layers into `cacheDir`, a folder for each, made whole or not at all. What is there is taken as it is: no
  * registry is asked. Processes that want the same one wait for the first.
- * @throws TracemillError `sandbox-failed`, with npm's own words.
+ * @param note gets a line when something is fetched.
+ * @throws TracemillError `sandbox-failed`, with npm's own words; `unsupported` when there is no such package or version.
  */
-export function npmLayers(cacheDir: string, npm: RunNpm = runNpm): InstallLayer {
+export function npmLayers(
+  cacheDir: string,
+  npm: RunNpm = runNpm,
+  note: (line: string) => void = () => undefined,
+): InstallLayer {
   return async (recipe, signal) => {
     const id = layerId(recipe);
     const dir = join(cacheDir, id);
     if (await isUsed(dir)) return { id, dir };
     await mkdir(cacheDir, { recursive: true });
     using _ = await exclusive(join(cacheDir, `${id}.lock`), signal);
-    if (!(await isUsed(dir))) await install(recipe, { cacheDir, dir, npm, signal });
+    if (await isUsed(dir)) return { id, dir };
+    note(`installing ${recipe.packages.join(" ")} from npm, once (up to 400 MB)`);
+    await install(recipe, { cacheDir, dir, npm, signal });
     return { id, dir };
   };
 }
@@ -88,6 +95,8 @@ function failed({ name, packages }: LayerRecipe, dir: string, cause: unknown): T
     `${name}: npm could not install ${packages.join(" ")}: ${messageOf(cause)}.`,
     `It asks the registry of your npm settings, once: what it has installed stays in ${dir}`,
   ].join(" ");
+  // The registry has answered: asking it again helps nobody.
+  if (/\b(?:E404|ETARGET)\b/.test(message)) return new TracemillError("unsupported", message, { cause });
   return new TracemillError("sandbox-failed", message, { cause, retryable: true });
 }
 

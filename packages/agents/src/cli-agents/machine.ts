@@ -8,15 +8,17 @@ export interface MachineOptions {
   dir: string;
   /** Proxies that this machine has to go through to reach models. */
   proxies?: CaptureProxyOptions["proxies"];
+  /** Gets a line when programs are fetched. */
+  note?: (line: string) => void;
 }
 
 /** What agents for the command line need of the machine that runs them. Nothing is loaded or made before one is run. */
-export function programsOf({ dir, proxies }: MachineOptions): CliAgentDeps {
+export function programsOf({ dir, proxies, note }: MachineOptions): CliAgentDeps {
   let capture: ReturnType<CliAgentDeps["capture"]> | undefined;
   return {
     installLayer: async (recipe, signal) => {
       const { npmLayers } = await import("./install-layer.ts");
-      return npmLayers(dir)(recipe, signal);
+      return npmLayers(dir, undefined, note)(recipe, signal);
     },
     capture: () => (capture ??= openCapture(join(dir, "authority"), proxies)),
   };

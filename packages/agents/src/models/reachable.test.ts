@@ -17,7 +17,7 @@ test.each(["http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1#m", "mine/m"])(
     await expect(look([{ name: "tools", model }], providers)).rejects.toMatchObject({
       code: "model-failed",
       message: expect.stringMatching(
-        /^agent tools: the server of its model .* does not answer: .*ECONNREFUSED.*`tracemill model check '.*' --wait 10m`/,
+        /^agent tools: the server of its model, http:\/\/127.0.0.1:9\/v1, does not answer: .*ECONNREFUSED.*`tracemill model check .* --wait 10m`/,
       ),
     });
   },
@@ -58,7 +58,7 @@ test("a server that breaks the connection is not there", async () => {
   await new Promise((resolve) => void server.close(resolve));
 });
 
-test("a recording has to be there; what Tracemill plays itself, Bedrock and an agent's own server are not asked", async () => {
+test("a recording has to be there; what Tracemill plays itself, and Bedrock are not asked", async () => {
   await using dir = await tempDir();
   const file = join(dir.path, "recorded.json");
   await writeFile(file, "{}");
@@ -67,9 +67,10 @@ test("a recording has to be there; what Tracemill plays itself, Bedrock and an a
     { name: "b", model: "replay/reference" },
     { name: "c", model: "noop/x" },
     { name: "d", model: "bedrock/x" },
-    { name: "e", model: "a name in the records", options: { baseUrl: "http://127.0.0.1:9/v1" } },
-    { name: "f" },
+    { name: "e" },
   ]);
+  const own = { name: "e", model: "a name in the records", options: { baseUrl: "http://127.0.0.1:9/v1" } };
+  await expect(look([own])).rejects.toThrow("ECONNREFUSED");
   await expect(look([{ name: "a", model: `replay/${file}.gone` }])).rejects.toMatchObject({
     code: "invalid-spec",
     message: expect.stringContaining("recorded.json.gone cannot be read"),

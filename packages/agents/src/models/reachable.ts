@@ -26,9 +26,9 @@ export async function requireReachable(
 ): Promise<void> {
   const looks = new Map<string, Promise<Look>>();
   for (const { name, model, options } of agents) {
-    const place =
-      model === undefined || options?.baseUrl !== undefined ? undefined : placeOf(model, providers);
-    if (model === undefined || place === undefined) continue;
+    if (model === undefined) continue;
+    const place = placeOf(model, options?.baseUrl, providers);
+    if (place === undefined) continue;
     if (place.kind === "file") {
       await readRecording(model, place.path);
       continue;
@@ -36,15 +36,15 @@ export async function requireReachable(
     const look = looks.get(place.url) ?? lookAt(place.url, connections);
     looks.set(place.url, look);
     const { absent, listed } = await look;
-    if (absent !== undefined) throw notThere(name, model, absent);
+    if (absent !== undefined) throw notThere(name, place.url, absent);
     if (listed !== undefined && !place.named) onlyModelOf(place.url, listed.models);
   }
 }
 
-function notThere(agent: string, model: string, problem: string): TracemillError {
+function notThere(agent: string, url: string, problem: string): TracemillError {
   return new TracemillError(
     "model-failed",
-    `agent ${agent}: the server of its model ${model} does not answer: ${problem}. Start it, or correct the address; \`tracemill model check '${model}' --wait 10m\` waits for one that loads`,
+    `agent ${agent}: the server of its model, ${url}, does not answer: ${problem}. Start it, or correct the address; \`tracemill model check ${url} --wait 10m\` waits for one that loads`,
   );
 }
 
@@ -52,7 +52,8 @@ function notThere(agent: string, model: string, problem: string): TracemillError
 type Place = { kind: "server"; url: string; named: boolean } | { kind: "file"; path: string };
 
 /** Absent for what is not asked over HTTP, or by the AWS SDK. */
-function placeOf(model: string, providers: ProviderSpecs): Place | undefined {
+function placeOf(model: string, ownUrl: unknown, providers: ProviderSpecs): Place | undefined {
+  if (typeof ownUrl === "string") return { kind: "server", url: ownUrl.replace(/\/+$/, ""), named: true };
   const ref = parseModelRef(model, providerNames(providers));
   if (ref.kind === "replay")
     return ref.recording.kind === "file" ? { kind: "file", path: ref.recording.path } : undefined;

@@ -5,6 +5,7 @@ import { isFailed, readShardRecords } from "@tracemill/core/run/progress.ts";
 import type { RunRecord } from "@tracemill/core/run/run.ts";
 import type { ShardFailure } from "@tracemill/core/run/shard-record.ts";
 import type { CliContext, CloudHome } from "../context.ts";
+import { goOnWords } from "../go-on.ts";
 import { table } from "../tables.ts";
 import { countsLine } from "./cloud-counts.ts";
 import { consoleUrl, latestExecution, type NumberedExecution } from "./run-executions.ts";
@@ -126,6 +127,6 @@ function* nextLines(
 ): Generator<string> {
   const [first] = failed;
   if (first !== undefined) yield `log: tracemill logs ${run.runId} --shard ${first.shardId}${flags}`;
-  if (run.status === "stopped") yield `go on with: tracemill resume ${run.runId}${flags}`;
+  if (run.status === "stopped") yield goOnWords(run.reason, `tracemill resume ${run.runId}${flags}`);
   if (run.status === "finished" && run.dataset !== undefined) yield `dataset: ${locate(run.dataset)}`;
 }

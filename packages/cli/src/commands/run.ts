@@ -15,6 +15,7 @@ import { chosenRun, requireOwn } from "../chosen-run.ts";
 import type { CliContext, Home, LocalHome } from "../context.ts";
 import { openSandboxes, pipelineDeps } from "../deps.ts";
 import { describePlan } from "../dry-run.ts";
+import { goOnWords } from "../go-on.ts";
 import { showProgress } from "../progress.ts";
 import { sayFinished } from "../report-run.ts";
 import { openRunModels, requireModels, warnAboutPrices } from "../run-models.ts";
@@ -204,7 +205,7 @@ function reportStopped(
 ): void {
   context.exitCode = context.draining.aborted ? 130 : 1;
   context.out.event({ type: "stopped", runId: run.runId, reason: run.reason });
-  const next = goOnWords(run, goOn ?? `tracemill run --resume ${run.runId}`);
+  const next = goOnWords(run.reason, goOn ?? `tracemill run --resume ${run.runId}`);
   context.out.text(`\nstopped: ${run.reason}\n${next}`);
 }
 

@@ -15,6 +15,7 @@ import { inHome, type PlaceOptions, withPlace } from "../aws/place.ts";
 import { chosenRun } from "../chosen-run.ts";
 import type { CliContext, Home } from "../context.ts";
 import { atLeast } from "../flag-values.ts";
+import { goOnWords } from "../go-on.ts";
 import { summaryText } from "../summary.ts";
 import { table } from "../tables.ts";
 
@@ -66,7 +67,7 @@ async function showRun(run: RunRecord, options: Options, home: Home, context: Cl
   out.text(`results: ${home.locate(objectKeys.runResults(run.runId))}`);
   if (run.status === "finished" && run.dataset !== undefined)
     out.text(`dataset: ${home.locate(run.dataset)}`);
-  if (run.status === "stopped") out.text(`go on with: tracemill resume ${run.runId}${home.flags}`);
+  if (run.status === "stopped") out.text(goOnWords(run.reason, `tracemill resume ${run.runId}${home.flags}`));
 }
 
 async function summaryOrNothing(run: RunRecord, home: Home): Promise<string> {
@@ -201,11 +202,22 @@ async function findTrial(
   return (await readTrialRecord(records, runId, trialId))?.row;
 }
 
+function modelOf({ trial: { agent } }: AttemptResult): string {
+  return agent.model === undefined ? "" : ` · ${agent.model}`;
+}
+
+function usageText({ usage }: AttemptResult): string | undefined {
+  if (usage === undefined) return undefined;
+  const { promptTokens, completionTokens, cachedTokens = 0, costUsd } = usage;
+  const cost = costUsd === undefined ? "cost not known" : `${costUsd.toFixed(4)} USD`;
+  return `tokens: ${promptTokens} in (${cachedTokens} cached), ${completionTokens} out; ${cost}`;
+}
+
 function attemptText(result: AttemptResult, home: Home): string {
   const { trial, outcome, timings, verifications, replay, claim, objects } = result;
   const reward = rewardOf(outcome);
   const lines = [
-    `${trial.trialId} attempt ${result.attempt}: ${trial.task.name} · ${trial.agent.name}`,
+    `${trial.trialId} attempt ${result.attempt}: ${trial.task.name} · ${trial.agent.name}${modelOf(result)}`,
     `  outcome: ${outcome.kind}${reward === undefined ? "" : `, reward ${reward} (by ${result.decidedBy})`}`,
   ];
   const reason = reasonOf(outcome);
@@ -213,6 +225,8 @@ function attemptText(result: AttemptResult, home: Home): string {
   lines.push(
     `  times: environment ${timings.environmentMs} ms, agent ${timings.agentMs} ms, verifier ${timings.verifierMs} ms`,
   );
+  const used = usageText(result);
+  if (used !== undefined) lines.push(`  ${used}`);
   if (claim !== undefined) {
     lines.push(`  claim: ${claim.status}, which ${claim.holds ? "holds" : "does not hold"}`);
   }

@@ -8,6 +8,7 @@ import { latestExecution } from "../aws/run-executions.ts";
 import { sayStatus } from "../aws/status.ts";
 import { chosenRun } from "../chosen-run.ts";
 import type { CliContext, CloudHome, LocalHome } from "../context.ts";
+import { goOnWords } from "../go-on.ts";
 
 interface Options extends PlaceOptions {
   watch?: boolean;
@@ -58,5 +59,5 @@ async function statusHere(reference: string, home: LocalHome, { out }: CliContex
     const cost = summary.costUsd > 0 ? ` · ${summary.costUsd.toFixed(2)} USD` : "";
     out.text(`${summary.ended}/${summary.trials} trials · ${outcomes.join(", ") || "none ended yet"}${cost}`);
   }
-  if (run.status === "stopped") out.text(`go on with: tracemill resume ${run.runId}`);
+  if (run.status === "stopped") out.text(goOnWords(run.reason, `tracemill resume ${run.runId}`));
 }
