@@ -7,6 +7,8 @@ export interface SqliteSchema {
   applicationId: number;
   /** The n-th step brings a file from schema version n to n + 1. Never change a step that was released. */
   migrations: readonly string[];
+  /** Bytes, of a file that is new; SQLite's own choice is 4,096. */
+  pageSize?: number;
 }
 
 /** How long a call waits for another process's write before it gives up. */
@@ -24,6 +26,7 @@ export function openSqlite(path: string, schema: SqliteSchema): DatabaseSync {
   try {
     database = new DatabaseSync(path, { timeout: busyTimeoutMs });
     assertOurs(database, schema, path);
+    if (schema.pageSize !== undefined) database.exec(`PRAGMA page_size = ${schema.pageSize}`);
     useWal(database);
     database.exec("PRAGMA synchronous = NORMAL");
     migrate(database, schema, path);

@@ -3,8 +3,8 @@ import { type SecretRule, tokenStart } from "./secret-rule.ts";
 
 const keyMaterial = /[A-Za-z0-9+/=]{40}/;
 
-const armourBegin = String.raw`-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----`;
-const armourEnd = String.raw`-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----`;
+const armourBegin = "-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----";
+const armourEnd = "-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----";
 
 /**
  * RFC 7468 and its forerunners: the armour of private keys, whole or cut off, with real line ends or with those of JSON

@@ -23,6 +23,8 @@ export function redactJson<T>(value: T, redactor: JsonRedactor): T {
 
 class Walk {
   readonly #redactor: JsonRedactor;
+  /** Names of fields without a secret in them: the events of a stream have the same ones, over and over. */
+  readonly #cleanNames = new Set<string>();
 
   constructor(redactor: JsonRedactor) {
     this.#redactor = redactor;
@@ -60,12 +62,21 @@ class Walk {
   }
 
   #object(value: Readonly<Record<string, unknown>>, depth: number): Readonly<Record<string, unknown>> {
-    const entries = Object.entries(value);
-    const redacted = entries.map(([name, each]): [string, unknown] => [
-      this.#redactor.text(name),
-      this.#field(name, each, value, depth),
-    ]);
-    return isSame(entries, redacted) ? value : Object.fromEntries(redacted);
+    const redacted: [string, unknown][] = [];
+    let isSame = true;
+    for (const name of Object.keys(value)) {
+      const entry: [string, unknown] = [this.#name(name), this.#field(name, value[name], value, depth)];
+      isSame &&= entry[0] === name && Object.is(entry[1], value[name]);
+      redacted.push(entry);
+    }
+    return isSame ? value : Object.fromEntries(redacted);
+  }
+
+  #name(name: string): string {
+    if (this.#cleanNames.has(name)) return name;
+    const redacted = this.#redactor.text(name);
+    if (redacted === name) this.#cleanNames.add(name);
+    return redacted;
   }
 
   /** A field's name says something of its value: its own, or that of a pair of `name` and `value`. */

@@ -67,10 +67,12 @@ function gather(value: unknown, place: string, places: Map<string, Piece[]>, dep
   if (typeof value !== "object" || value === null || depth > deepestDelta) return;
   const owner = value as Record<string, unknown> | unknown[];
   const own = Array.isArray(owner) ? place : place + streamOf(owner);
-  for (const [key, each] of Object.entries(owner)) {
+  for (const key of Object.keys(owner)) {
+    const each = (owner as Record<string, unknown>)[key];
+    if (!isInside(key, each)) continue;
     const inner = Array.isArray(owner) ? `${own}[]` : `${own}.${key}`;
     if (typeof each !== "string") gather(each, inner, places, depth + 1);
-    else if (!label.test(key)) {
+    else {
       const pieces = places.get(inner) ?? [];
       pieces.push({ owner, key, text: each });
       places.set(inner, pieces);
@@ -78,11 +80,19 @@ function gather(value: unknown, place: string, places: Map<string, Piece[]>, dep
   }
 }
 
+/** Whether a field has a piece of a text, or may have some further inside. */
+function isInside(key: string, value: unknown): boolean {
+  return typeof value === "string" ? !label.test(key) : typeof value === "object";
+}
+
 function streamOf(value: Readonly<Record<string, unknown>>): string {
-  return Object.entries(value)
-    .filter(([name, each]) => streamName.test(name) && (typeof each === "number" || typeof each === "string"))
-    .map(([name, each]) => `{${name}=${each}}`)
-    .join("");
+  let stream = "";
+  for (const name of Object.keys(value)) {
+    const each = value[name];
+    if ((typeof each === "number" || typeof each === "string") && streamName.test(name))
+      stream += `{${name}=${each}}`;
+  }
+  return stream;
 }
 
 function takeOut(pieces: readonly Piece[], start: number, end: number, mark: string): void {

@@ -48,7 +48,7 @@ function collectPattern(text: string, { kind, pattern, rank }: RankedPattern, in
 interface AnchoredRules {
   /** Sticky: the anchor at a place. */
   anchors: RegExp;
-  gate: Uint8Array;
+  gate: Gate;
   /** Anchors of one character, which no triple tells. */
   lone: readonly string[];
   rulesAt(anchor: string): readonly SecretRule[];
@@ -89,38 +89,82 @@ function anyCase(anchor: string): string {
 }
 
 /** Three characters, five bits of each: a letter's two cases are one. */
-const gramMask = (1 << 15) - 1;
+const grams = 1 << 15;
+const anyOther = 0xff_ff_ff_ff;
 
 /**
- * Which triples of characters an anchor may begin with. Some 1 in 80 of an ordinary text's triples pass, and looking them up
- * takes a tenth of the time that a pattern of all anchors does.
+ * How anchors may begin. Few places of an ordinary text pass, so that the pattern of all anchors is seldom tried.
+ * `thirds` is small, so that it stays in the processor's nearest cache.
  */
-function gateOf(anchors: readonly string[]): Uint8Array {
-  const gate = new Uint8Array(gramMask + 1);
+interface Gate {
+  /** By two characters: which may follow, a bit each. */
+  thirds: Uint32Array;
+  /** By three characters: the same. */
+  fourths: Uint32Array;
+}
+
+function gateOf(anchors: readonly string[]): Gate {
+  const thirds = new Uint32Array(1 << 10);
+  const fourths = new Uint32Array(grams);
   for (const anchor of anchors) {
-    const [first = 0, second = 0, third] = Array.from(anchor, (char) => char.charCodeAt(0) & 31);
-    const pair = (first << 10) | (second << 5);
-    if (third === undefined) gate.fill(1, pair, pair + 32);
-    else gate[pair | third] = 1;
+    const [first = 0, second = 0, third, fourth] = Array.from(anchor, (char) => char.charCodeAt(0) & 31);
+    const pair = (first << 5) | second;
+    allow(thirds, pair, third);
+    if (third === undefined) fourths.fill(anyOther, pair << 5, (pair + 1) << 5);
+    else allow(fourths, (pair << 5) | third, fourth);
   }
-  return gate;
+  return { thirds, fourths };
+}
+
+function allow(table: Uint32Array, at: number, next: number | undefined): void {
+  table[at] = (table[at] ?? 0) | (next === undefined ? anyOther : 1 << next);
 }
 
 function collectAnchored(text: string, rules: AnchoredRules, into: Sighting[]): void {
-  const { gate, lone } = rules;
-  for (const anchor of lone) {
+  for (const anchor of rules.lone) {
     for (let at = text.indexOf(anchor); at !== -1; at = text.indexOf(anchor, at + 1)) {
       collectAt(text, at, rules, into);
     }
   }
-  let gram = 0;
-  for (let at = 0; at < text.length; at += 1) {
-    gram = ((gram << 5) | (text.charCodeAt(at) & 31)) & gramMask;
-    if (gate[gram] !== 1 || at < 2) continue;
-    const next = collectAt(text, at - 2, rules, into);
-    // What is found is not looked into again; the triple fills anew from there.
-    if (next > at) at = next - 1;
+  for (let from = 0; from < text.length; ) from = collectWindow(text, from, rules, into);
+}
+
+/** The low byte of each character of a part of a text: read in less than half the time of the text itself. */
+const lowBytes = Buffer.alloc(64 * 1024);
+
+/** Looks through the part of a text from there on that `lowBytes` holds. @returns where to go on. */
+function collectWindow(text: string, from: number, rules: AnchoredRules, into: Sighting[]): number {
+  const isLast = text.length - from <= lowBytes.length;
+  const size = lowBytes.write(
+    from === 0 && isLast ? text : text.slice(from, from + lowBytes.length),
+    "latin1",
+  );
+  // What follows a window's last triple is in the next window alone: it is looked at there.
+  const end = isLast ? size : size - 1;
+  for (let at = nextPlace(rules.gate, 2, end, size); at < end; ) {
+    const next = collectAt(text, from + at - 2, rules, into) - from;
+    // What is found is not looked into again.
+    if (next + 2 > end) return from + next;
+    at = nextPlace(rules.gate, next > at ? next + 2 : at + 1, end, size);
   }
+  return isLast ? text.length : from + size - 3;
+}
+
+/** Where the next triple ends, from `at` on, that an anchor may begin with; `end` when there is none. */
+function nextPlace({ thirds, fourths }: Gate, at: number, end: number, size: number): number {
+  const bytes: Uint8Array = lowBytes;
+  let pair = (((bytes[at - 2] ?? 0) & 31) << 5) | ((bytes[at - 1] ?? 0) & 31);
+  for (let place = at; place < end; place += 1) {
+    const code = (bytes[place] ?? 0) & 31;
+    const isBeginning = (((thirds[pair] ?? 0) >>> code) & 1) === 1;
+    pair = ((pair << 5) | code) & 1023;
+    if (!isBeginning) continue;
+    // At the text's end no character follows, and the pattern decides.
+    if (place + 1 >= size) return place;
+    const triple = (((bytes[place - 2] ?? 0) & 31) << 10) | pair;
+    if ((((fourths[triple] ?? 0) >>> ((bytes[place + 1] ?? 0) & 31)) & 1) === 1) return place;
+  }
+  return end;
 }
 
 /** @returns where to go on. */
