@@ -30,8 +30,10 @@ export async function requireModels(spec: RunSpec, { config }: CliContext): Prom
 export function warnAboutPrices({ agents, limits, prices, providers }: RunSpec, { out }: CliContext): void {
   const cap = limits.costUsd === undefined ? limits.run?.costUsd : limits.costUsd;
   if (cap === undefined) return;
-  const unknown = agents.flatMap(({ model }) => {
+  const unknown = agents.flatMap(({ model, options }) => {
     if (model === undefined || priceOf(model, prices) !== undefined) return [];
+    // Then the model is only a name.
+    if (options?.baseUrl !== undefined) return [model];
     const ref = parseModelRef(model, providerNames(providers));
     return ref.kind === "url" || (ref.kind === "provider" && ref.provider !== "openrouter") ? [model] : [];
   });
