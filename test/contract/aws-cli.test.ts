@@ -77,7 +77,7 @@ describe.skipIf(missing !== undefined)(
         await task("large", "[environment]\ncpus = 64\nmemory_mb = 999999\n");
         const file = await spec(
           "source: { kind: prod, baseUrl: https://api.example }\nmodels: { mine/model: {} }\n",
-          "[{ name: tools, model: mine/model }]",
+          "[{ name: tools, model: mine/model }, { name: terminus, model: openai/gpt-5.2 }]",
         );
         const { code, stderr } = await tracemill(machine, "run", file, "--on", "aws");
         expect(code).toBe(2);
@@ -92,6 +92,7 @@ describe.skipIf(missing !== undefined)(
         expect(stderr).toMatch(
           /secret PROD_API_TOKEN: has no value yet\n +→ aws secretsmanager put-secret-value --secret-id tracemill\/ci\/PROD_API_TOKEN/,
         );
+        expect(stderr).toMatch(/secret OPENAI_API_KEY: has no value yet/);
         expect((await rowsOf("runs")).stdout).toBe("");
         expect(await Array.fromAsync(stores().objects.list(""))).toEqual([]);
       });

@@ -3,6 +3,7 @@ import type { QueueKind } from "@tracemill/aws/control/doctor/queues.ts";
 import type { StackInfo } from "@tracemill/aws/stack.ts";
 import { isTracemillError } from "@tracemill/core/errors.ts";
 import { readHarborTask } from "@tracemill/core/harbor/task.ts";
+import { keysWanted } from "@tracemill/core/models/run-secrets.ts";
 import type { TaskFolder } from "@tracemill/core/pipeline/deps.ts";
 import { resolvePlan } from "@tracemill/core/pipeline/plan-run.ts";
 import type { DoctorCheck } from "@tracemill/core/ports/sandbox.ts";
@@ -43,11 +44,16 @@ export async function needsOf(spec: RunSpec, cloud: CloudHome, context: CliConte
   if (spec.source === undefined && plan.trials === 0) found.noTrials(plan.excludedBy);
   return {
     kinds: found.kinds(),
-    secrets: spec.source === undefined ? [] : [productionSecret],
+    secrets: secretsOf(spec),
     checks: [...found.checks, ...localPlaces(spec)],
     trials: plan.trials,
     shards: plan.shards.length,
   };
+}
+
+function secretsOf(spec: RunSpec): string[] {
+  const keys = keysWanted(spec).map(({ key }) => key);
+  return [...new Set([...(spec.source === undefined ? [] : [productionSecret]), ...keys])];
 }
 
 /** Collects what tasks and shards ask for, each complaint once. */
@@ -135,9 +141,11 @@ const loopback = /^https?:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|\/|$)/i;
 /** Addresses that mean this machine: on AWS they would mean the job's own. */
 function localPlaces({ source, agents }: RunSpec): DoctorCheck[] {
   const places: [string, unknown][] = [["source.baseUrl", source?.baseUrl]];
-  for (const { name, options } of agents)
+  for (const { name, model, options } of agents) {
+    places.push([`agents.${name}.model`, model]);
     for (const [key, value] of Object.entries(options ?? {}))
       places.push([`agents.${name}.options.${key}`, value]);
+  }
   return places.flatMap(([name, value]) =>
     typeof value === "string" && loopback.test(value)
       ? [

@@ -36,21 +36,39 @@ function isGiven<T>(value: T | undefined): value is T {
   return value !== undefined;
 }
 
+/** An agent, and the variable (secret on AWS) without which its model cannot be asked. */
+export interface WantedKey {
+  agent: string;
+  model: string;
+  key: string;
+}
+
+/** What the models of a spec's agents want; one that the run serves itself, or that has an address of its own, wants nothing. */
+export function keysWanted({
+  agents,
+  providers,
+  models,
+}: Pick<RunSpec, "agents" | "providers" | "models">): WantedKey[] {
+  return agents.flatMap(({ name: agent, model, options }) => {
+    if (model === undefined || models[model] !== undefined || options?.baseUrl !== undefined) return [];
+    const key = keyOf(model, providers);
+    return key === undefined ? [] : [{ agent, model, key }];
+  });
+}
+
 /**
  * Looks before a run begins whether the keys of its agents' models are there.
  * @throws TracemillError `unauthorized`, naming the agent, the model and the variable.
  */
 export async function requireKeys(
-  { agents, providers, models }: Pick<RunSpec, "agents" | "providers" | "models">,
+  spec: Pick<RunSpec, "agents" | "providers" | "models">,
   secrets: SecretStore,
 ): Promise<void> {
-  for (const { name, model, options } of agents) {
-    if (model === undefined || models[model] !== undefined || options?.baseUrl !== undefined) continue;
-    const key = keyOf(model, providers);
-    if (key === undefined || (await secrets.get(key)) !== undefined) continue;
+  for (const { agent, model, key } of keysWanted(spec)) {
+    if ((await secrets.get(key)) !== undefined) continue;
     throw new TracemillError(
       "unauthorized",
-      `agent ${name}: its model ${model} wants a key; set the variable ${key}, or name another one under \`providers\``,
+      `agent ${agent}: its model ${model} wants a key; set the variable ${key}, or name another one under \`providers\``,
     );
   }
 }
