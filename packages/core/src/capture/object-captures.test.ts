@@ -98,8 +98,8 @@ test("what cannot be written waits, and is written when it can be", async () => 
     fails ? Promise.reject(new TracemillError("storage-failed", "no network")) : objects.put(key, body);
   const { store, clock, trouble } = opened({ ...objects, put });
   const kept = store.append(capturedExchange("one", "a"));
-  await passUntil(clock, async () => trouble.length === 2);
-  expect(trouble).toEqual(Array(2).fill("captures wait to be written: no network"));
+  await passUntil(clock, async () => trouble.length >= 2);
+  expect(trouble.slice(0, 2)).toEqual(Array(2).fill("captures wait to be written: no network"));
   fails = false;
   await Promise.all([kept, passUntil(clock, async () => (await keysOf(objects)).length === 2)]);
   expect((await gather(store.exchanges("one"))).map(({ id }) => id)).toEqual(["a"]);

@@ -61,11 +61,10 @@ export function traceCalls({ sandboxed, exchanges, reference }: TrialSort): Stor
 export function evaluateCalls({ sandboxed, decidedBy, reference }: TrialSort): StoreCalls {
   const judged = decidedBy === "tests" || decidedBy === "answer" || decidedBy === "none";
   const workspace = Number(sandboxed.evaluate && sandboxed.trace);
-  const answer = Number(decidedBy === "answer");
   return {
     objectPuts: 1,
-    // A played solution's trajectory is read for its replay report; an answer is in the trajectory.
-    objectGets: workspace + answer + Number(judged && reference),
+    // A played solution's trajectory is read for its replay report; whether an answer is right stands in the row.
+    objectGets: workspace + Number(judged && reference),
     rowReads: 2,
     rowWrites: 2,
     writeUnits: 2,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+  answerTask,
   type Behaviour,
   minimalTrajectory,
   trialWorld,
@@ -146,6 +147,27 @@ describe("secrets that an attempt comes upon", () => {
     expect(await outcomeWith({ right: 0.5, tidy: 1 })).toBe("scored");
     expect(await outcomeWith({ reward: 1, penalty: 0 })).toBe("scored");
   });
+});
+
+test("a secret of the task's own files stays in the workspace: its tests may look for it", async () => {
+  const own = ["ghp", "bC4eF6gH8iJ0kL2mN4oP6qR8sT0uV2wX4yZ6"].join("_");
+  const world = await trialWorld({
+    agent: async ({ sandbox }) => {
+      await sandbox?.writeFiles([
+        { path: "/app/config.txt", content: `token ${own}` },
+        { path: "/app/answer.txt", content: token },
+      ]);
+      return {};
+    },
+  });
+  const config = { path: "environment/config.txt", content: Buffer.from(`token ${own}\n`), mode: 0o644 };
+  const harbor = { ...answerTask, files: [...answerTask.files, config] };
+  const tasks = { load: async () => ({ kind: "harbor" as const, harbor }) };
+  const result = await ended({ ...world, deps: { ...world.deps, tasks } });
+  expect(result.redactedFiles).toEqual(["/app/answer.txt"]);
+  const kept = await everythingIn(world.deps.objects);
+  expect(kept).toContain(own);
+  expect(kept).not.toContain(token);
 });
 
 describe("an agent that throws", () => {

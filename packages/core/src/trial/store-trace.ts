@@ -1,9 +1,10 @@
 import type { Trajectory } from "../atif/trajectory.ts";
 import { objectKeys } from "../keys.ts";
-import type { AgentResult } from "../ports/agent.ts";
+import type { AgentResult, LoadedTask } from "../ports/agent.ts";
 import type { Sandbox } from "../ports/sandbox.ts";
 import { namesOf, redactTar } from "../redact/redact-tar.ts";
 import type { ScanningRedactor } from "../redact/scanning-redactor.ts";
+import { sparing } from "../redact/sparing.ts";
 import type { Trace, Trial } from "../run/trial.ts";
 import { jsonLine } from "../stored-json.ts";
 import type { TrialDeps } from "./deps.ts";
@@ -29,7 +30,7 @@ type Stored = Pick<Trace, "objects" | "redactedFiles">;
 export async function storeTrace(
   store: TraceStore,
   { trajectory, replay }: Pick<AgentResult, "trajectory" | "replay">,
-  sandbox: Sandbox | undefined,
+  { task, sandbox }: { task: LoadedTask; sandbox: Sandbox | undefined },
 ): Promise<Stored> {
   const withReplay =
     replay === undefined ? trajectory : { ...trajectory, extra: { ...trajectory.extra, replay } };
@@ -37,7 +38,7 @@ export async function storeTrace(
   const objects = { trajectory: key, ...(await storeExchanges(store)) };
   if (sandbox === undefined) return { objects };
   const artifacts = keyOf(store, "artifacts.tar.zst");
-  const { tar, files } = withoutSecrets(sandbox.diff({ exclude: verifierOnly }), store);
+  const { tar, files } = withoutSecrets(sandbox.diff({ exclude: verifierOnly }), store, task);
   if (!(await storeWorkspace(artifacts, tar, store.deps.objects))) return { objects };
   const redactedFiles = namesOf(files);
   return {
@@ -49,8 +50,14 @@ export async function storeTrace(
 function withoutSecrets(
   tar: AsyncIterable<Uint8Array>,
   { redactor, deps }: TraceStore,
+  task: LoadedTask,
 ): ReturnType<typeof redactTar> {
-  return deps.spec.redact.workspace === "redact" ? redactTar(tar, redactor) : { tar, files: [] };
+  if (deps.spec.redact.workspace === "keep") return { tar, files: [] };
+  const own = task.kind === "harbor" ? task.harbor.files : [];
+  return redactTar(
+    tar,
+    sparing(redactor, () => own.map(({ content }) => content)),
+  );
 }
 
 /** Stores what there is of an attempt that failed: what was said to models was paid for, and says why. */

@@ -102,7 +102,7 @@ async function runAgent(
     const result = await timed(timings, "agentMs", deps, () => callAgent(trial, place, work, deps, signal));
     signal.throwIfAborted();
     if (task.kind === "harbor" && sandbox !== undefined) await collectArtifacts(task.harbor, sandbox, signal);
-    const stored = await storeTrace(store, result, sandbox);
+    const stored = await storeTrace(store, result, place);
     const { usage = budget.used } = result;
     const agentEnd = redactor.json(result.end);
     const described = sandbox === undefined ? {} : { sandbox: sandbox.description };
