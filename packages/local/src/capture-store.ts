@@ -12,7 +12,7 @@ import { exchangeOfRow, rowOfExchange } from "./capture-store-rows.ts";
 import { captureStoreSchema } from "./capture-store-schema.ts";
 import { type Addition, busyTimeoutMs, CaptureWriter } from "./capture-store-writer.ts";
 import { onDisk } from "./disk.ts";
-import { openSqlite, sqliteError } from "./sqlite-file.ts";
+import { openSqlite, sqliteCalls } from "./sqlite-file.ts";
 
 /** Exchanges read at a time: some megabytes. No statement stays open while the caller works. */
 const pageSize = 32;
@@ -29,13 +29,7 @@ export function openCaptureStore(file: string, { clock }: { clock: Clock }): Cap
   database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
   const writer = new CaptureWriter(database, path, clock);
   const statements = prepareReads(database);
-  const run = <T>(work: () => T): T => {
-    try {
-      return work();
-    } catch (error) {
-      throw sqliteError(error, path);
-    }
-  };
+  const run = sqliteCalls(path);
   return {
     async append(exchange, redactions) {
       await writer.add(additionOf(exchange, redactions));

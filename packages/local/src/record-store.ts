@@ -11,7 +11,7 @@ import type {
 } from "@tracemill/core/ports/record-store.ts";
 import { onDisk } from "./disk.ts";
 import { recordStoreSchema } from "./record-store-schema.ts";
-import { openSqlite, sqliteError } from "./sqlite-file.ts";
+import { openSqlite, sqliteCalls } from "./sqlite-file.ts";
 
 /** Records read at a time: no statement stays open while the caller works, so writers never wait for readers. */
 const pageSize = 256;
@@ -29,13 +29,7 @@ export function openRecordStore(file: string): LocalRecordStore {
   onDisk(path, () => mkdirSync(dirname(path), { recursive: true }));
   const database = openSqlite(path, recordStoreSchema);
   const statements = prepareStatements(database);
-  const run = <T>(work: () => T): T => {
-    try {
-      return work();
-    } catch (error) {
-      throw sqliteError(error, path);
-    }
-  };
+  const run = sqliteCalls(path);
   return {
     async get(key) {
       assertRecordKey(key);

@@ -134,3 +134,14 @@ export function sqliteError(error: unknown, path: string): TracemillError {
       return diskError(error, path);
   }
 }
+
+/** Runs calls of SQLite, whose errors then name the file and say what to do. */
+export function sqliteCalls(path: string): <T>(work: () => T) => T {
+  return (work) => {
+    try {
+      return work();
+    } catch (error) {
+      throw sqliteError(error, path);
+    }
+  };
+}

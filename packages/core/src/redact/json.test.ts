@@ -174,3 +174,14 @@ describe("headers", () => {
     expect(again.counts).toEqual({});
   });
 });
+
+test("JSON with anything in it is JSON without secrets", () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.constantFrom(...plantedSecrets(3)), (value, { value: found, text }) => {
+      const line = JSON.stringify({ value, text });
+      const redacted = JSON.stringify(createRedactor().json(JSON.parse(line)));
+      expect(redacted).not.toContain(found);
+      expect(() => JSON.parse(redacted)).not.toThrow();
+    }),
+  );
+});

@@ -1,13 +1,10 @@
 import { randomBytes } from "node:crypto";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { gather } from "../../../../test/fakes/gather.ts";
 import { plantedSecrets, plantedText } from "../../../../test/fakes/planted-secrets.ts";
 import { collect } from "../streams.ts";
 import { type LayerEntry, readLayer, writeLayer } from "../workspace/layer.ts";
 import { createRedactor } from "./create.ts";
 import { redactBytes } from "./redact-bytes.ts";
-import { redactedLine, redactLines } from "./redact-lines.ts";
 import { redactTar } from "./redact-tar.ts";
 
 const secrets = plantedSecrets(3);
@@ -26,32 +23,6 @@ function file(path: string, content: Buffer | string, mode = 0o644): LayerEntry 
   const data = Buffer.from(content);
   return { type: "file", path, mode, size: data.length, body: inChunks(data, 10_000) };
 }
-
-describe("lines", () => {
-  test("those of JSON stay JSON, others are text, clean ones the same string", async () => {
-    const given = [`{"a":"${secret}","n":1.50}`, `plain ${secret}`, '{ "a" : 1.50 }', `{"cut": "${secret}`];
-    async function* lines(): AsyncGenerator<string> {
-      yield* given;
-    }
-    expect(await gather(redactLines(lines(), createRedactor()))).toEqual([
-      '{"a":"[REDACTED:openai-key]","n":1.5}',
-      "plain [REDACTED:openai-key]",
-      '{ "a" : 1.50 }',
-      '{"cut": "[REDACTED:openai-key]',
-    ]);
-  });
-
-  test("a line with anything in it comes out as JSON when it was", () => {
-    fc.assert(
-      fc.property(fc.jsonValue(), fc.constantFrom(...secrets), (value, { value: found, text }) => {
-        const line = JSON.stringify({ value, text });
-        const redacted = redactedLine(line, createRedactor());
-        expect(redacted).not.toContain(found);
-        expect(() => JSON.parse(redacted)).not.toThrow();
-      }),
-    );
-  });
-});
 
 describe("bytes", () => {
   test("of the same length, and whatever their encoding otherwise the same", async () => {

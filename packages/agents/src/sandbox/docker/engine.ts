@@ -1,4 +1,5 @@
 import { messageOf, TracemillError } from "@tracemill/core/errors.ts";
+import type Docker from "dockerode";
 
 /** How long the engine may take for one request, in milliseconds, unless the caller knows better. */
 const requestMs = 120_000;
@@ -67,4 +68,15 @@ function codeOf(error: unknown): string {
 export function engineWords(error: unknown): string {
   const said = (error as { json?: { message?: unknown } } | null)?.json?.message;
   return typeof said === "string" ? said.trim() : messageOf(error).trim();
+}
+
+/** Whether the engine has an image of that name. */
+export async function hasImage(docker: Docker, tag: string): Promise<boolean> {
+  try {
+    await callEngine("looking for an image", () => docker.getImage(tag).inspect());
+    return true;
+  } catch (error) {
+    if (hasStatus(error, 404)) return false;
+    throw error;
+  }
 }

@@ -9,7 +9,7 @@ import { TracemillError } from "@tracemill/core/errors.ts";
 import { type LayerEntry, writeLayer } from "@tracemill/core/workspace/layer.ts";
 import type Docker from "dockerode";
 import * as z from "zod";
-import { callEngine, engineWords, hasStatus } from "./engine.ts";
+import { callEngine, engineWords, hasImage } from "./engine.ts";
 import { environmentLabel } from "./labels.ts";
 
 const run = promisify(execFile);
@@ -36,7 +36,7 @@ export async function relayImage(
   const key = isOurs ? [process.version, process.arch, size, mtimeMs] : [publicImage];
   const hash = createHash("sha256").update(JSON.stringify(key)).digest("hex").slice(0, 24);
   const tag = `tracemill/relay:${hash}`;
-  if (await isThere(docker, tag)) return tag;
+  if (await hasImage(docker, tag)) return tag;
   log("making an image for doors into sandboxes");
   if (isOurs) await importOwn(docker, tag, hash);
   else await buildPublic(docker, tag, hash);
@@ -45,16 +45,6 @@ export async function relayImage(
 
 /** Node's names of architectures, as engines have them. */
 const archNames: Partial<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
-
-async function isThere(docker: Docker, tag: string): Promise<boolean> {
-  try {
-    await callEngine("looking for an image", () => docker.getImage(tag).inspect());
-    return true;
-  } catch (error) {
-    if (hasStatus(error, 404)) return false;
-    throw error;
-  }
-}
 
 async function importOwn(docker: Docker, tag: string, hash: string): Promise<void> {
   const tar = Readable.from(writeLayer(await ownNode()), { objectMode: false });

@@ -6,7 +6,7 @@ import { type ComposeFile, readComposeFile } from "@tracemill/core/harbor/compos
 import type { SandboxEnvironment, SandboxLimits, SandboxNetwork } from "@tracemill/core/ports/sandbox.ts";
 import type Docker from "dockerode";
 import { makeOwned } from "../../namespace/janitor.ts";
-import { callEngine, hasStatus } from "../engine.ts";
+import { callEngine, hasImage } from "../engine.ts";
 import { environmentLabel } from "../labels.ts";
 import type { LayerMount } from "../layer-volumes.ts";
 import { SharedWork } from "../shared-work.ts";
@@ -161,16 +161,6 @@ async function build(
   const limitMs = started.environment.buildTimeoutSec * 1_000;
   const result = await compose(started, path, ["build", service], limitMs);
   if (result.exitCode !== 0) throw failed(`docker-compose.yaml: building ${service}`, result, limitMs);
-}
-
-async function hasImage(docker: Docker, tag: string): Promise<boolean> {
-  try {
-    await callEngine("looking for an image", () => docker.getImage(tag).inspect());
-    return true;
-  } catch (error) {
-    if (hasStatus(error, 404)) return false;
-    throw error;
-  }
 }
 
 function compose(started: Started, file: string, args: readonly string[], timeoutMs: number) {
